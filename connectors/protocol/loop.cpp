@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connectors/protocol/loop.hpp"
+
+#include <event2/event.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+namespace postern {
+namespace {
+
+[[noreturn]] void no_loop() {
+  std::fputs("postern: the event loop could not be created\n", stderr);
+  std::abort();
+}
+
+EventHandle made(event* e) {
+  if (e == nullptr) no_loop();
+  return EventHandle(e);
+}
+
+// Callbacks are held by shared_ptr and copied for the call, so that a callback may destroy its owner.
+void call(void* slot) {
+  const std::shared_ptr<std::function<void()>> work = *static_cast<std::shared_ptr<std::function<void()>>*>(slot);
+  if (*work) (*work)();
+}
+
+void on_event(evutil_socket_t, short, void* slot) { call(slot); }
+
+}  // namespace
+
+void EventFree::operator()(event* e) const { event_free(e); }
+
+Loop::Loop() : base_(event_base_new()) {
+  if (base_ == nullptr) no_loop();
+  wake_ = made(event_new(base_, -1, 0, [](evutil_socket_t, short, void* self) { static_cast<Loop*>(self)->run_deferred(); }, this));
+}
+
+Loop::~Loop() {
+  wake_.reset();
+  event_base_free(base_);
+}
+
+void Loop::run() { event_base_loop(base_, EVLOOP_NO_EXIT_ON_EMPTY); }
+void Loop::run_once() { event_base_loop(base_, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY); }
+void Loop::poll() { event_base_loop(base_, EVLOOP_NONBLOCK); }
+void Loop::stop() { event_base_loopbreak(base_); }
+
+void Loop::defer(std::function<void()> work) {
+  if (deferred_.empty()) event_active(wake_.get(), 0, 0);
+  deferred_.push_back(std::move(work));
+}
+
+void Loop::run_deferred() {
+  std::vector<std::function<void()>> works;
+  works.swap(deferred_);
+  for (const auto& work : works) work();
+}
+
+Timer::Timer(Loop& loop, std::function<void()> fire)
+    : fire_(std::make_shared<std::function<void()>>(std::move(fire))),
+      event_(made(event_new(loop.base(), -1, 0, on_event, &fire_))) {}
+
+void Timer::start(std::chrono::microseconds after) {
+  if (after.count() < 0) after = std::chrono::microseconds(0);
+  const timeval span{static_cast<time_t>(after.count() / 1'000'000), static_cast<suseconds_t>(after.count() % 1'000'000)};
+  event_add(event_.get(), &span);
+}
+
+void Timer::stop() { event_del(event_.get()); }
+
+Watch::Watch(Loop& loop, int fd, For what, std::function<void()> ready)
+    : ready_(std::make_shared<std::function<void()>>(std::move(ready))),
+      event_(made(event_new(loop.base(), fd, static_cast<short>((what == For::read ? EV_READ : EV_WRITE) | EV_PERSIST),
+                            on_event, &ready_))) {}
+
+void Watch::start() { event_add(event_.get(), nullptr); }
+void Watch::stop() { event_del(event_.get()); }
+
+Signal::Signal(Loop& loop, int number, std::function<void()> caught)
+    : caught_(std::make_shared<std::function<void()>>(std::move(caught))),
+      event_(made(event_new(loop.base(), number, EV_SIGNAL | EV_PERSIST, on_event, &caught_))) {
+  event_add(event_.get(), nullptr);
+}
+
+std::int64_t wall_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+std::int64_t steady_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace postern
