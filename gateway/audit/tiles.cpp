@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/audit/tiles.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+namespace postern::audit {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::size_t kWidth = 256;
+
+Status write_file(const std::string& path, ByteView content) {
+  std::error_code ignored;
+  fs::create_directories(fs::path(path).parent_path(), ignored);
+  const std::string fresh = path + ".new";
+  const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+  if (fd < 0) return fail("audit file " + path + ": " + std::strerror(errno));
+  std::size_t done = 0;
+  while (done < content.size()) {
+    const ssize_t wrote = write(fd, content.data() + done, content.size() - done);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) break;
+    done += static_cast<std::size_t>(wrote);
+  }
+  const int error = errno;
+  close(fd);
+  if (done != content.size()) return fail("audit file " + path + ": " + std::strerror(error));
+  if (rename(fresh.c_str(), path.c_str()) != 0) return fail("audit file " + path + ": " + std::strerror(errno));
+  return {};
+}
+
+std::optional<Bytes> read_file(const std::string& path, std::size_t limit) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return std::nullopt;
+  Bytes content(limit + 1);
+  in.read(reinterpret_cast<char*>(content.data()), static_cast<std::streamsize>(content.size()));
+  content.resize(static_cast<std::size_t>(in.gcount()));
+  if (content.size() > limit) return std::nullopt;
+  return content;
+}
+
+Bytes hashes_as_bytes(const std::vector<Hash>& hashes) {
+  Bytes bytes;
+  bytes.reserve(hashes.size() * sizeof(Hash));
+  for (const Hash& hash : hashes) bytes.insert(bytes.end(), hash.begin(), hash.end());
+  return bytes;
+}
+
+std::string partial(const std::string& path, std::size_t width) { return path + ".p/" + std::to_string(width); }
+
+Hash subtree_root(const std::vector<Hash>& hashes) {
+  MerkleFrontier tree;
+  for (const Hash& hash : hashes) tree.append(hash);
+  return tree.root();
+}
+
+bool sync_path(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool good = fd >= 0 && fsync(fd) == 0;
+  if (fd >= 0) close(fd);
+  return good;
+}
+
+// Many files are cheaper to sync at once than one by one.
+bool sync_all(const std::string& folder, const std::vector<std::string>& paths) {
+  if (paths.size() <= 8) return std::ranges::all_of(paths, sync_path);
+  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool good = fd >= 0 && syncfs(fd) == 0;
+  if (fd >= 0) close(fd);
+  return good;
+}
+
+}  // namespace
+
+std::string tile_path(std::uint64_t n) {
+  std::array<char, 8> last{};
+  std::snprintf(last.data(), last.size(), "%03u", static_cast<unsigned>(n % 1000));
+  std::string path = last.data();
+  for (n /= 1000; n > 0; n /= 1000) {
+    std::snprintf(last.data(), last.size(), "x%03u", static_cast<unsigned>(n % 1000));
+    path = std::string(last.data()) + "/" + path;
+  }
+  return path;
+}
+
+Result<Tiles> Tiles::open(const std::string& folder, const std::string& origin, const Keys& keys, std::uint64_t size, const Load& load) {
+  Tiles tiles(folder, origin, keys);
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return fail("audit folder " + folder + ": " + error.message() + "; create it for this user");
+  const std::string vkey = verifier_key(origin, keys.log_public_key());
+  if (const Status wrote = write_file(folder + "/vkey", as_bytes(vkey + "\n")); !wrote) return fail(wrote.what());
+
+  // Continue from the last signed checkpoint if its files agree with its root.
+  std::uint64_t from = 0;
+  if (const std::optional<Bytes> text = read_file(folder + "/checkpoint", 64 * 1024)) {
+    const Result<Checkpoint> last = open_checkpoint(as_text(*text), vkey);
+    if (last && last->size > size)
+      return fail("audit log: the published checkpoint has " + std::to_string(last->size) + " leaves, the store has " + std::to_string(size) +
+                  "; the store is older than its audit log: an old copy was restored");
+    if (last && tiles.resume(last->size) && tiles.root() == last->root) {
+      from = tiles.published_ = last->size;
+      tiles.ever_published_ = true;
+    } else {
+      tiles.levels_.clear();
+      tiles.bundle_.clear();
+      tiles.size_ = 0;
+    }
+  }
+  while (from < size) {
+    const Result<std::vector<Bytes>> leaves = load(from, 4096);
+    if (!leaves) return fail(leaves.what());
+    if (leaves->empty()) return fail("audit log: leaf " + std::to_string(from) + " is missing in the store");
+    for (const Bytes& leaf : *leaves)
+      if (const Status added = tiles.add(leaf, leaf_hash(leaf)); !added) return fail(added.what());
+    from += leaves->size();
+  }
+  return tiles;
+}
+
+// Reads back the unfinished tiles and bundle for a tree of `size` leaves.
+bool Tiles::resume(std::uint64_t size) {
+  levels_.clear();
+  bundle_.clear();
+  std::uint64_t count = size;
+  for (std::size_t level = 0; count > 0; ++level, count /= kWidth) {
+    std::vector<Hash> hashes;
+    if (const std::size_t width = count % kWidth; width > 0) {
+      const std::string path = partial(folder_ + "/tile/" + std::to_string(level) + "/" + tile_path(count / kWidth), width);
+      const std::optional<Bytes> bytes = read_file(path, kWidth * sizeof(Hash));
+      if (!bytes || bytes->size() != width * sizeof(Hash)) return false;
+      for (std::size_t i = 0; i < width; ++i) {
+        Hash hash{};
+        std::copy_n(bytes->begin() + static_cast<std::ptrdiff_t>(i * sizeof(Hash)), sizeof(Hash), hash.begin());
+        hashes.push_back(hash);
+      }
+    }
+    levels_.push_back(std::move(hashes));
+  }
+  if (const std::size_t width = size % kWidth; width > 0) {
+    std::optional<Bytes> bytes = read_file(partial(folder_ + "/tile/entries/" + tile_path(size / kWidth), width), kWidth * (kMaxLeaf + 2));
+    if (!bytes) return false;
+    bundle_ = std::move(*bytes);
+  }
+  size_ = size;
+  return true;
+}
+
+Status Tiles::append(const std::vector<Entry>& entries) {
+  for (const Entry& entry : entries)
+    if (const Status added = add(entry.leaf, entry.hash); !added) return added;
+  return {};
+}
+
+Status Tiles::add(ByteView leaf, const Hash& hash) {
+  ByteWriter(bundle_).view16(leaf);
+  ++size_;
+  if (size_ % kWidth == 0) {
+    const std::string path = folder_ + "/tile/entries/" + tile_path(size_ / kWidth - 1);
+    if (const Status wrote = write_file(path, bundle_); !wrote) return wrote;
+    unsynced_.push_back(path);
+    bundle_.clear();
+  }
+  return add_hash(0, hash);
+}
+
+Status Tiles::add_hash(std::size_t level, const Hash& hash) {
+  if (levels_.size() <= level) levels_.resize(level + 1);
+  std::vector<Hash>& tile = levels_[level];
+  tile.push_back(hash);
+  if (tile.size() < kWidth) return {};
+  std::uint64_t number = size_;
+  for (std::size_t i = 0; i <= level; ++i) number /= kWidth;
+  const std::string path = folder_ + "/tile/" + std::to_string(level) + "/" + tile_path(number - 1);
+  if (const Status wrote = write_file(path, hashes_as_bytes(tile)); !wrote) return wrote;
+  unsynced_.push_back(path);
+  const Hash above = subtree_root(tile);
+  tile.clear();
+  return add_hash(level + 1, above);
+}
+
+// The unfinished tiles hold the right edge: the largest subtrees stand first, in the highest level.
+Hash Tiles::root() const {
+  std::optional<Hash> root;
+  for (const std::vector<Hash>& tile : levels_) {
+    if (tile.empty()) continue;
+    MerkleFrontier part;
+    for (const Hash& hash : tile) part.append(hash);
+    for (std::size_t i = part.peaks().size(); i-- > 0;) root = root ? node_hash(part.peaks()[i], *root) : part.peaks()[i];
+  }
+  return root.value_or(sha256({}));
+}
+
+Status Tiles::publish() {
+  if (ever_published_ && published_ == size_) return {};
+  std::uint64_t count = size_;
+  for (std::size_t level = 0; level < levels_.size(); ++level, count /= kWidth) {
+    if (levels_[level].empty()) continue;
+    const std::string path = partial(folder_ + "/tile/" + std::to_string(level) + "/" + tile_path(count / kWidth), levels_[level].size());
+    if (const Status wrote = write_file(path, hashes_as_bytes(levels_[level])); !wrote) return wrote;
+    unsynced_.push_back(path);
+  }
+  if (!bundle_.empty()) {
+    const std::string path = partial(folder_ + "/tile/entries/" + tile_path(size_ / kWidth), size_ % kWidth);
+    if (const Status wrote = write_file(path, bundle_); !wrote) return wrote;
+    unsynced_.push_back(path);
+  }
+  // The checkpoint must never speak of tiles that a power cut could take away.
+  if (!sync_all(folder_, unsynced_)) return fail("audit files under " + folder_ + " could not be synced");
+  unsynced_.clear();
+  const std::string text = sign_checkpoint({origin_, size_, root()}, keys_->log_public_key(), [this](std::string_view t) { return keys_->sign(t); });
+  if (const Status wrote = write_file(folder_ + "/checkpoint", as_bytes(text)); !wrote) return wrote;
+  if (!sync_path(folder_ + "/checkpoint") || !sync_path(folder_)) return fail("audit checkpoint could not be synced");
+  drop_old_partials();
+  published_ = size_;
+  ever_published_ = true;
+  return {};
+}
+
+// A partial tile is superseded by the next one of the same tile, or by the full tile.
+void Tiles::drop_old_partials() {
+  std::error_code ignored;
+  std::uint64_t before = published_;
+  for (std::size_t level = 0; before > 0; ++level, before /= kWidth) {
+    const std::size_t width = before % kWidth;
+    std::uint64_t now = size_;
+    for (std::size_t i = 0; i < level; ++i) now /= kWidth;
+    if (width == 0 || (now / kWidth == before / kWidth && now % kWidth == width)) continue;
+    fs::remove(partial(folder_ + "/tile/" + std::to_string(level) + "/" + tile_path(before / kWidth), width), ignored);
+    if (level == 0) fs::remove(partial(folder_ + "/tile/entries/" + tile_path(before / kWidth), width), ignored);
+  }
+}
+
+}  // namespace postern::audit

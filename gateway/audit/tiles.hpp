@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the audit log as files that anybody can verify with the public key alone: hash tiles and
+// entry bundles in the C2SP tlog-tiles layout, and the signed checkpoint.
+//   DIR/checkpoint          signed note: origin, size, root
+//   DIR/vkey                the log's verifier key
+//   DIR/tile/L/N[.p/W]      256 hashes of subtrees of 256^L leaves, or W of them
+//   DIR/tile/entries/N[.p/W]  256 leaves, each behind a 16-bit length
+// Used by: the vault, after its commits: the files are derived from the store and never the truth.
+// Threads: one. Errors: an I/O error is returned and the vault alarms; the next publish() tries again.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "crypto/note.hpp"
+#include "crypto/seal.hpp"
+#include "gateway/audit/log.hpp"
+
+namespace postern::audit {
+
+class Tiles {
+ public:
+  // Reads back what is in `folder` and continues there; where files are missing, damaged or ahead of the
+  // store's `size`, they are made again from the store through `load` (leaves [from, from+count)).
+  using Load = std::function<Result<std::vector<Bytes>>(std::uint64_t from, std::size_t count)>;
+  static Result<Tiles> open(const std::string& folder, const std::string& origin, const Keys& keys, std::uint64_t size, const Load& load);
+
+  // Takes committed leaves in order; full tiles and bundles are written when complete.
+  Status append(const std::vector<Entry>& entries);
+
+  // Makes the partial tiles durable and signs a checkpoint of everything appended. Does nothing when
+  // the last checkpoint says the same.
+  Status publish();
+
+  std::uint64_t size() const { return size_; }
+  std::uint64_t published() const { return published_; }
+
+ private:
+  Tiles(std::string folder, std::string origin, const Keys& keys) : folder_(std::move(folder)), origin_(std::move(origin)), keys_(&keys) {}
+  Status add(ByteView leaf, const Hash& hash);
+  Status add_hash(std::size_t level, const Hash& hash);
+  Hash root() const;
+  bool resume(std::uint64_t size);
+  void drop_old_partials();
+
+  std::string folder_, origin_;
+  const Keys* keys_;
+  std::uint64_t size_ = 0, published_ = 0;
+  bool ever_published_ = false;
+  std::vector<std::vector<Hash>> levels_;  // the unfinished tile of each level
+  Bytes bundle_;                           // the unfinished bundle
+  std::vector<std::string> unsynced_;
+};
+
+// "x001/x234/067": the path of tile number `n` (tlog-tiles).
+std::string tile_path(std::uint64_t n);
+
+}  // namespace postern::audit

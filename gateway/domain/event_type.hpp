@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the kinds of audit leaves. Numbers are frozen: a verifier of another year reads them.
+// Used by: posternd, the verifiers. Threads: plain values.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace postern {
+
+enum class EventType : std::uint16_t {
+  // the gateway itself
+  started = 1,             // the log was opened; `text` is the software version
+  stopped = 2,
+  unlocked = 3,
+  locked = 4,
+  unlock_failed = 5,
+  initialised = 6,         // first leaf of every log
+  config_loaded = 7,       // `text` is the SHA-256 of the configuration
+  recovered = 8,           // the last run ended without `stopped`
+  // edges
+  connector_up = 20,
+  connector_down = 21,
+  connector_refused = 22,
+  tls_refused = 23,
+  webhook_forged = 24,
+  row_quarantined = 25,
+  peer_protocol_error = 26,
+  bound = 27,
+  unbound = 28,
+  // a message
+  accepted = 40,
+  rejected = 41,
+  replayed = 42,           // the same idempotency key again
+  key_reused = 43,
+  step_begun = 44,
+  step_skipped = 45,       // no route or no address: `text` says which
+  handed = 46,
+  sent = 47,
+  refused = 48,            // the connector or provider would not take it
+  in_doubt = 49,
+  delivered = 50,
+  read = 51,
+  replied = 52,
+  undelivered = 53,        // a receipt said failed
+  step_over = 54,          // the step's wait ended without what it waited for
+  late = 55,               // a receipt or result after the message had ended
+  double_contact = 56,     // two attempts reached the customer
+  withdrawn = 57,          // an attempt was called back before it was handed
+  ended = 58,              // expired, cancelled, failed without another event
+  unmatched_receipt = 59,  // a receipt that belongs to no attempt
+  // administration
+  admin_read = 80,
+  admin_change = 81,
+  admin_denied = 82,
+  numbers_imported = 83,
+};
+
+std::string_view name_of(EventType type);
+
+}  // namespace postern

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/domain/flight.hpp"
+
+#include <algorithm>
+
+namespace postern {
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+
+// Times are kept as differences from the acceptance in 5 bytes: 34 years in milliseconds.
+void write_time(ByteWriter& out, TimeMs base, TimeMs at) {
+  const std::uint64_t difference = at == 0 ? 0 : static_cast<std::uint64_t>(std::max<TimeMs>(at - base, 0)) + 1;
+  out.u8(static_cast<std::uint8_t>(difference >> 32));
+  out.u32(static_cast<std::uint32_t>(difference));
+}
+
+TimeMs read_time(ByteReader& in, TimeMs base) {
+  const std::uint64_t high = in.u8(), low = in.u32();
+  const std::uint64_t difference = high << 32 | low;
+  return difference == 0 ? 0 : base + static_cast<TimeMs>(difference - 1);
+}
+
+bool known(Channel channel) { return name_of(channel) != "?"; }
+bool known(AttemptState state) { return name_of(state) != "?"; }
+bool known(MessageState state) { return name_of(state) != "?"; }
+bool known(Until until) { return name_of(until) != "?"; }
+bool known(Category category) { return name_of(category) != "?"; }
+
+}  // namespace
+
+Queue Flight::queue() const {
+  for (auto attempt = attempts.rbegin(); attempt != attempts.rend(); ++attempt) {
+    if (attempt->state == AttemptState::ready) return {attempt->connector, /*handed=*/false};
+    if (attempt->state == AttemptState::handed) return {attempt->connector, /*handed=*/true};
+  }
+  return {};
+}
+
+TimeMs Flight::wake_ms() const {
+  if (is_final(state)) return 0;
+  if (state == MessageState::scheduled) return std::min(send_at_ms, deadline_ms);
+  TimeMs wake = deadline_ms;
+  if (step_end_ms != 0) wake = std::min(wake, step_end_ms);
+  if (retry_ms != 0) wake = std::min(wake, retry_ms);
+  return wake;
+}
+
+Bytes encode(const Flight& f) {
+  Bytes bytes;
+  bytes.reserve(96 + f.attempts.size() * 48 + f.reference.size());
+  ByteWriter out(bytes);
+  out.u8(kVersion);
+  out.u64(f.id.random);
+  out.u16(f.client);
+  out.u8(static_cast<std::uint8_t>(f.category));
+  out.u8(static_cast<std::uint8_t>(f.state));
+  out.text8(std::string_view(f.reason).substr(0, 255));
+  out.text8(f.reference);
+  out.u64(f.recipient);
+  out.i64(f.accepted_ms);
+  write_time(out, f.accepted_ms, f.deadline_ms);
+  write_time(out, f.accepted_ms, f.send_at_ms);
+  write_time(out, f.accepted_ms, f.ended_ms);
+  write_time(out, f.accepted_ms, f.step_end_ms);
+  write_time(out, f.accepted_ms, f.retry_ms);
+  out.u64(f.last_leaf);
+  out.u8(f.step);
+  out.u8(static_cast<std::uint8_t>(f.plan.size()));
+  for (const Step& s : f.plan) {
+    out.u8(static_cast<std::uint8_t>(s.channel));
+    out.u8(static_cast<std::uint8_t>(s.until));
+    out.u32(s.wait_ms);
+    out.u8(s.payload);
+  }
+  out.u8(static_cast<std::uint8_t>(f.attempts.size()));
+  for (const Attempt& a : f.attempts) {
+    out.u8(a.step);
+    out.u16(a.connector);
+    out.u8(static_cast<std::uint8_t>(a.state));
+    out.u8(static_cast<std::uint8_t>((a.receipts ? 1 : 0) | (a.in_doubt ? 2 : 0) | (a.throttled ? 4 : 0)));
+    out.u8(a.parts);
+    out.u64(a.parts_done);
+    out.u64(a.instance);
+    write_time(out, f.accepted_ms, a.handed_ms);
+    write_time(out, f.accepted_ms, a.changed_ms);
+    out.text8(std::string_view(a.reason).substr(0, 255));
+  }
+  return bytes;
+}
+
+std::optional<Flight> decode_flight(MessageKey key, ByteView row) {
+  ByteReader in(row);
+  Flight f;
+  if (in.u8() != kVersion) return std::nullopt;
+  f.id = {key, in.u64()};
+  f.client = in.u16();
+  f.category = static_cast<Category>(in.u8());
+  f.state = static_cast<MessageState>(in.u8());
+  f.reason = in.text8();
+  f.reference = in.text8();
+  f.recipient = in.u64();
+  f.accepted_ms = in.i64();
+  f.deadline_ms = read_time(in, f.accepted_ms);
+  f.send_at_ms = read_time(in, f.accepted_ms);
+  f.ended_ms = read_time(in, f.accepted_ms);
+  f.step_end_ms = read_time(in, f.accepted_ms);
+  f.retry_ms = read_time(in, f.accepted_ms);
+  f.last_leaf = in.u64();
+  f.step = in.u8();
+  const std::uint8_t steps = in.u8();
+  if (steps > kMaxSteps || f.step > steps) return std::nullopt;
+  bool good = known(f.category) && known(f.state);
+  for (std::uint8_t i = 0; i < steps; ++i) {
+    Step s;
+    s.channel = static_cast<Channel>(in.u8());
+    s.until = static_cast<Until>(in.u8());
+    s.wait_ms = in.u32();
+    s.payload = in.u8();
+    good = good && known(s.channel) && known(s.until);
+    f.plan.push_back(s);
+  }
+  const std::uint8_t attempts = in.u8();
+  if (attempts > kMaxAttempts) return std::nullopt;
+  for (std::uint8_t i = 0; i < attempts && in.ok(); ++i) {
+    Attempt a;
+    a.step = in.u8();
+    a.connector = in.u16();
+    a.state = static_cast<AttemptState>(in.u8());
+    const std::uint8_t flags = in.u8();
+    a.receipts = (flags & 1) != 0;
+    a.in_doubt = (flags & 2) != 0;
+    a.throttled = (flags & 4) != 0;
+    a.parts = in.u8();
+    a.parts_done = in.u64();
+    a.instance = in.u64();
+    a.handed_ms = read_time(in, f.accepted_ms);
+    a.changed_ms = read_time(in, f.accepted_ms);
+    a.reason = in.text8();
+    good = good && known(a.state) && a.step < steps;
+    f.attempts.push_back(std::move(a));
+  }
+  if (!in.finish() || !good) return std::nullopt;
+  return f;
+}
+
+}  // namespace postern

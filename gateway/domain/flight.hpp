@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the state of one message on its way: all that the engine decides from, and all that changes
+// while it travels. Holds no text, number or address. Threads: plain values.
+// One Flight is one row of the store (encode/decode); STATES.md tells what each state proves on disk.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "crypto/bytes.hpp"
+#include "gateway/domain/message_id.hpp"
+#include "gateway/domain/words.hpp"
+
+namespace postern {
+
+using ConnectorId = std::uint16_t;  // a small stable number that the store keeps for each configured name
+using ClientId = std::uint16_t;
+
+inline constexpr std::size_t kMaxSteps = 8;
+inline constexpr std::size_t kMaxAttempts = 64;
+inline constexpr std::size_t kMaxParts = 64;
+
+// One step of the scenario as it was when the message was accepted.
+struct Step {
+  Channel channel = Channel::sms;
+  Until until = Until::delivered;
+  std::uint32_t wait_ms = 0;      // from the step's beginning; 0: until the message's deadline
+  std::uint8_t payload = 0;       // which payload of the content it sends
+};
+
+struct Attempt {
+  std::uint8_t step = 0;
+  ConnectorId connector = 0;
+  AttemptState state = AttemptState::ready;
+  bool receipts = false;          // the provider will tell later
+  bool in_doubt = false;          // was `unknown` once, whatever came later
+  bool throttled = false;         // refused as too fast: not counted as a try
+  std::uint8_t parts = 0;
+  std::uint64_t parts_done = 0;   // bit n: part n is known as delivered
+  std::uint64_t instance = 0;     // of the connector process it was handed to
+  TimeMs handed_ms = 0;
+  TimeMs changed_ms = 0;
+  std::string reason;             // machine word of the last refusal
+};
+
+// Where a flight stands in a connector's queue.
+struct Queue {
+  ConnectorId connector = 0;      // 0: in none
+  bool handed = false;            // false: ready, waiting for the window; true: handed, waiting for the result
+  bool operator==(const Queue&) const = default;
+};
+
+struct Flight {
+  MessageId id;
+  ClientId client = 0;
+  Category category = Category::service;
+  MessageState state = MessageState::active;
+  std::string reason;             // of the final state
+  std::string reference;          // the client's own name for the message
+  std::uint64_t recipient = 0;    // pseudonym of the address it was accepted for
+  TimeMs accepted_ms = 0, deadline_ms = 0, send_at_ms = 0, ended_ms = 0;
+  std::vector<Step> plan;
+  std::uint8_t step = 0;          // the current one; plan.size() when exhausted
+  TimeMs step_end_ms = 0;         // when the current step gives up; 0: never before the deadline
+  TimeMs retry_ms = 0;            // when the current step tries again; 0: no retry waits
+  std::vector<Attempt> attempts;
+  std::uint64_t last_leaf = 0;    // sequence + 1 of its newest audit leaf: the trace walks back from there
+
+  Queue queue() const;
+  // When the engine must look at it without other cause; 0: never.
+  TimeMs wake_ms() const;
+};
+
+Bytes encode(const Flight& flight);
+std::optional<Flight> decode_flight(MessageKey key, ByteView row);
+
+}  // namespace postern

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the product's words as types. Used by: everything in posternd. Threads: plain values.
+// Numbers of these enums stand in the store and in audit leaves: they are never reused or changed.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace postern {
+
+using TimeMs = std::int64_t;  // Unix milliseconds; 0: none
+
+// Fixes priority lane, in-doubt policy and the default scenario. Smaller goes first.
+enum class Category : std::uint8_t { otp = 1, security = 2, transaction = 3, service = 4, marketing = 5 };
+inline constexpr std::array kCategories{Category::otp, Category::security, Category::transaction, Category::service, Category::marketing};
+
+enum class Channel : std::uint8_t { push = 1, sms = 2, whatsapp = 3, viber = 4, telegram = 5, email = 6, voice = 7 };
+
+// How far an attempt has come. Order is meaning from `handed` to `replied`: it only grows.
+enum class AttemptState : std::uint8_t {
+  ready = 1,      // waits for its connector
+  handed = 2,     // committed as given to the connector; no answer yet
+  sent = 3,       // the provider took it
+  delivered = 4,
+  read = 5,
+  replied = 6,
+  refused = 10,   // ended without reaching: refused, or a receipt said failed
+  unknown = 11,   // in doubt: handed, and whether the provider has it cannot be known
+  withdrawn = 12, // never handed: a receipt, a cancel or the deadline came first
+};
+
+enum class MessageState : std::uint8_t {
+  scheduled = 1,  // waits for its send-at time
+  active = 2,     // on its way through its scenario
+  reached = 20,
+  failed = 21,
+  expired = 22,
+  cancelled = 23,
+  suppressed = 24,
+};
+inline bool is_final(MessageState state) { return static_cast<std::uint8_t>(state) >= 20; }
+
+// What a step waits for.
+enum class Until : std::uint8_t { sent = 3, delivered = 4, read = 5, replied = 6 };
+
+// What a category does with an attempt in doubt.
+enum class InDoubt : std::uint8_t { rather_twice = 1, rather_never_twice = 2 };
+
+std::string_view name_of(Category category);
+std::string_view name_of(Channel channel);
+std::string_view name_of(AttemptState state);
+std::string_view name_of(MessageState state);
+std::string_view name_of(Until until);
+std::optional<Category> category_named(std::string_view name);
+std::optional<Channel> channel_named(std::string_view name);
+
+// Lane 0 goes first.
+inline constexpr std::size_t kLanes = 5;
+inline std::uint8_t lane_of(Category category) { return static_cast<std::uint8_t>(static_cast<std::uint8_t>(category) - 1); }
+
+}  // namespace postern

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: decides what happens to a message: (flight, input, now) -> (flight, what happened). Pure: no
+// clock, file, socket, thread or random number; production, simulation and tests run this same code.
+// Used by: the vault. Threads: any, on values of its own. Errors: none; an input that does not fit the
+// flight's state changes nothing and says so through Step::ignored.
+// The rules in order, with one worked example of each kind of scenario: gateway/engine/ENGINE.md.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "gateway/domain/event_type.hpp"
+#include "gateway/domain/flight.hpp"
+
+namespace postern::engine {
+
+// ---- what can happen to a flight ----
+
+struct Begin {};                    // just accepted, or its send-at time has come
+struct Due {};                      // wake_ms() has come
+struct Cancel {};                   // the client or an administrator
+struct Handed {                     // the dispatcher gives the ready attempt to its connector
+  std::uint64_t instance = 0;
+};
+struct Result {                     // the connector's one final result of an attempt
+  enum class Kind : std::uint8_t { sent, retry, refused, unknown, throttled };
+  std::size_t attempt = 0;          // index
+  Kind kind = Kind::sent;
+  bool receipts = false;
+  std::uint8_t parts = 1;
+  std::uint32_t retry_after_ms = 0;
+  std::string reason;
+};
+struct Receipt {                    // what a provider tells later
+  std::size_t attempt = 0;
+  AttemptState progress = AttemptState::delivered;  // sent, delivered, read, replied or refused
+  std::uint8_t part = 0;
+  bool all_parts = false;           // speaks of the whole attempt (the provider echoed our reference)
+  std::string reason;
+};
+struct Lost {                       // the connector process that held this attempt is gone
+  std::size_t attempt = 0;
+};
+using Input = std::variant<Begin, Due, Cancel, Handed, Result, Receipt, Lost>;
+
+// ---- what the engine says ----
+
+struct Happened {
+  EventType type;
+  int attempt = -1;                 // index, or -1
+  std::string reason;               // machine word
+};
+
+struct Outcome {
+  std::vector<Happened> happened;   // each becomes one audit leaf, in this order
+  bool ignored = false;             // the input did not fit the state; nothing changed
+  bool ended = false;               // the message reached its final state in this step
+  bool too_late = false;            // answer to Cancel: something is handed, sent or over
+  int call_back = -1;               // attempt that is handed although it is no longer wanted
+};
+
+// ---- what the engine asks ----
+
+struct Rules {
+  InDoubt in_doubt = InDoubt::rather_twice;
+  std::uint8_t tries = 3;           // of one step, throttling not counted
+  std::uint32_t retry_floor_ms = 1000;  // the first wait between tries, doubled for each further one
+};
+
+// The connector that takes this step now, or 0 when none can. Must be a pure function of what it sees.
+using Route = std::function<ConnectorId(const Flight&, const Step&)>;
+
+Outcome advance(Flight& flight, const Input& input, TimeMs now, const Rules& rules, const Route& route);
+
+}  // namespace postern::engine

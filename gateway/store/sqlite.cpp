@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/store/sqlite.hpp"
+
+#define SQLITE_HAS_CODEC 1
+#include <sodium.h>
+#include <sqlcipher/sqlite3.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <charconv>
+#include <fstream>
+#include <utility>
+
+#pragma GCC diagnostic ignored "-Wold-style-cast"  // SQLITE_STATIC
+
+namespace postern::store {
+namespace {
+
+constexpr std::string_view kPlaintextHeader{"SQLite format 3\0", 16};
+
+Result<std::string> answer_of(sqlite3* db, const std::string& pragma) {
+  Statement statement(db, pragma);
+  if (!statement.ready()) return fail(pragma + ": " + error_of(db));
+  if (statement.step() != Statement::Step::row) return fail(pragma + " gave no answer");
+  return statement.text(0);
+}
+
+// Sets and reads back: an unknown pragma is silently ignored, and then protects nothing.
+Status set_pragma(sqlite3* db, const std::string& name, const std::string& value, const std::string& expected) {
+  if (const Status set = run(db, ("PRAGMA " + name + "=" + value).c_str()); !set) return set;
+  const Result<std::string> got = answer_of(db, "PRAGMA " + name);
+  if (!got) return fail(got.what());
+  if (*got != expected) return fail("PRAGMA " + name + " is '" + *got + "' instead of '" + expected + "'");
+  return {};
+}
+
+Status give_key(sqlite3* db, const Secret& key_and_salt) {
+  if (key_and_salt.size() != 48) return fail("the store's key has a wrong length");
+  // x'<64 hex key><32 hex salt>': anything of another length would silently be taken as a passphrase.
+  Secret spec(2 + 96 + 1 + 1);
+  char* text = reinterpret_cast<char*>(spec.writable().data());
+  text[0] = 'x';
+  text[1] = '\'';
+  sodium_bin2hex(text + 2, 97, key_and_salt.bytes().data(), key_and_salt.size());
+  text[98] = '\'';
+  if (sqlite3_key(db, text, 99) != SQLITE_OK) return fail("the store's key was not accepted");
+  return {};
+}
+
+Status version_floor(sqlite3* db) {
+  const Result<std::string> version = answer_of(db, "PRAGMA cipher_version");
+  if (!version) return fail("this is not SQLCipher: " + version.what());
+  int major = 0, minor = 0;
+  const char* end = version->data() + version->size();
+  const auto dot = std::from_chars(version->data(), end, major).ptr;
+  if (dot != end) std::from_chars(dot + 1, end, minor);
+  if (major < 4 || (major == 4 && minor < 6)) return fail("SQLCipher " + *version + " is too old; 4.6 or newer is needed");
+  return {};
+}
+
+int authorize(void*, int action, const char* first, const char*, const char*, const char*) {
+  switch (action) {
+    case SQLITE_ATTACH:
+    case SQLITE_DETACH:
+    case SQLITE_CREATE_VTABLE:
+    case SQLITE_DROP_VTABLE: return SQLITE_DENY;
+    case SQLITE_PRAGMA:
+      return first != nullptr && (std::string_view(first) == "wal_checkpoint" || std::string_view(first) == "user_version" ||
+                                  std::string_view(first) == "integrity_check" || std::string_view(first) == "cipher_integrity_check")
+                 ? SQLITE_OK
+                 : SQLITE_DENY;
+    default: return SQLITE_OK;
+  }
+}
+
+}  // namespace
+
+void ConnectionClose::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
+
+std::string error_of(sqlite3* db) { return sqlite3_errmsg(db); }
+
+Status run(sqlite3* db, const char* sql) {
+  if (sqlite3_exec(db, sql, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
+  return fail(error_of(db));
+}
+
+Result<Connection> open_encrypted(const std::string& path, const Secret& key_and_salt) {
+  const auto refused = [&](const std::string& why) { return fail("store " + path + ": " + why); };
+  {
+    std::array<char, 16> header{};
+    std::ifstream file(path, std::ios::binary);
+    if (file && file.read(header.data(), header.size()) && std::string_view(header.data(), header.size()) == kPlaintextHeader)
+      return refused("is a plaintext database; it was not written by Postern and will not be opened");
+    if (file.is_open() && file.gcount() > 0 && file.gcount() < 16) return refused("is truncated; restore it from a backup");
+  }
+  const mode_t before = umask(0077);
+  sqlite3* raw = nullptr;
+  const int opened = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  umask(before);
+  Connection db(raw);
+  if (opened != SQLITE_OK) return refused(raw == nullptr ? "no memory" : error_of(raw) + "; check the folder and its owner");
+
+  sqlite3_enable_load_extension(raw, 0);
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_limit(raw, SQLITE_LIMIT_ATTACHED, 0);
+  if (const Status floor = version_floor(raw); !floor) return refused(floor.what());
+  if (const Status keyed = give_key(raw, key_and_salt); !keyed) return refused(keyed.what());
+  if (const Status read = run(raw, "SELECT count(*) FROM sqlite_master"); !read)
+    return refused("cannot be read with this key (" + read.what() + "); it belongs to another keyring, or its first page is damaged");
+
+  for (const auto& [name, value, expected] : {
+           std::array<const char*, 3>{"journal_mode", "WAL", "wal"},
+           {"synchronous", "FULL", "2"},
+           {"secure_delete", "ON", "1"},
+           {"temp_store", "MEMORY", "2"},
+           {"mmap_size", "0", "0"},
+           {"cell_size_check", "ON", "1"},
+           {"trusted_schema", "OFF", "0"},
+           {"foreign_keys", "ON", "1"},
+           {"locking_mode", "EXCLUSIVE", "exclusive"},
+           {"wal_autocheckpoint", "0", "0"},
+           {"cache_size", "-32768", "-32768"},
+           {"journal_size_limit", "67108864", "67108864"},
+       }) {
+    if (const Status set = set_pragma(raw, name, value, expected); !set) return refused(set.what());
+  }
+  sqlite3_set_authorizer(raw, authorize, nullptr);
+  return db;
+}
+
+Statement::Statement(sqlite3* db, std::string_view sql) : db_(db) {
+  sqlite3_prepare_v3(db, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement_, nullptr);
+}
+
+Statement::~Statement() { sqlite3_finalize(statement_); }
+
+Statement& Statement::operator=(Statement&& other) noexcept {
+  if (this != &other) {
+    sqlite3_finalize(statement_);
+    db_ = other.db_;
+    statement_ = std::exchange(other.statement_, nullptr);
+  }
+  return *this;
+}
+
+Statement& Statement::bind(int at, std::int64_t value) {
+  sqlite3_bind_int64(statement_, at, value);
+  return *this;
+}
+
+Statement& Statement::bind(int at, ByteView bytes) {
+  static constexpr std::uint8_t kNothing = 0;
+  sqlite3_bind_blob64(statement_, at, bytes.empty() ? &kNothing : bytes.data(), bytes.size(), SQLITE_STATIC);
+  return *this;
+}
+
+Statement& Statement::bind(int at, std::string_view text) {
+  sqlite3_bind_text(statement_, at, text.empty() ? "" : text.data(), static_cast<int>(text.size()), SQLITE_STATIC);
+  return *this;
+}
+
+Statement& Statement::bind_null(int at) {
+  sqlite3_bind_null(statement_, at);
+  return *this;
+}
+
+Statement::Step Statement::step() {
+  const int got = sqlite3_step(statement_);
+  if (got == SQLITE_ROW) return Step::row;
+  if (got == SQLITE_DONE) {
+    reset();
+    return Step::end;
+  }
+  return Step::error;
+}
+
+Status Statement::done() {
+  const Step got = step();
+  if (got == Step::end) return {};
+  const std::string why = error_of(db_);
+  reset();
+  return fail(why);
+}
+
+std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+
+Bytes Statement::blob(int column) const {
+  const auto* data = static_cast<const std::uint8_t*>(sqlite3_column_blob(statement_, column));
+  const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
+  return data == nullptr ? Bytes() : Bytes(data, data + size);
+}
+
+std::string Statement::text(int column) const {
+  const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+  return data == nullptr ? std::string() : std::string(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
+}
+
+bool Statement::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+
+void Statement::reset() { sqlite3_reset(statement_); }
+
+}  // namespace postern::store

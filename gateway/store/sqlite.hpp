@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: SQLCipher as values that end by themselves: connection and prepared statements.
+// Used by: the embedded store only. Threads: one. Errors: Result with SQLite's own words, which never
+// hold bound values.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "crypto/bytes.hpp"
+#include "crypto/secret.hpp"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace postern::store {
+
+struct ConnectionClose { void operator()(sqlite3* db) const; };
+using Connection = std::unique_ptr<sqlite3, ConnectionClose>;
+
+// Opens or creates the encrypted database by the rules of crypto/DESIGN.md, "Store file": raw key and
+// salt, cipher version, every hardening pragma read back, the key proved before any write.
+// Errors: another key or a damaged first page; a plaintext database; a pragma that did not take.
+Result<Connection> open_encrypted(const std::string& path, const Secret& key_and_salt);
+
+Status run(sqlite3* db, const char* sql);
+
+// A prepared statement. Bind by position from 1, then step() for rows or done() for writes; both leave it ready to bind
+// again when the last row was taken.
+class Statement {
+ public:
+  Statement() = default;
+  Statement(sqlite3* db, std::string_view sql);
+  ~Statement();
+  Statement(Statement&& other) noexcept : db_(other.db_), statement_(std::exchange(other.statement_, nullptr)) {}
+  Statement& operator=(Statement&& other) noexcept;
+
+  bool ready() const { return statement_ != nullptr; }
+  Statement& bind(int at, std::int64_t value);
+  Statement& bind(int at, ByteView bytes);            // not copied: must live until the statement is stepped
+  Statement& bind(int at, std::string_view text);     // not copied
+  Statement& bind_null(int at);
+
+  enum class Step { row, end, error };
+  Step step();
+  Status done();                                      // runs a statement that gives no rows
+
+  std::int64_t integer(int column) const;
+  Bytes blob(int column) const;
+  std::string text(int column) const;
+  bool is_null(int column) const;
+  void reset();
+
+ private:
+  sqlite3* db_ = nullptr;
+  sqlite3_stmt* statement_ = nullptr;
+};
+
+std::string error_of(sqlite3* db);
+
+}  // namespace postern::store
