@@ -14,9 +14,9 @@
 namespace postern {
 namespace {
 
-constexpr std::size_t kReadChunk = 256 * 1024;
+constexpr std::size_t kReadChunk = 64 * 1024;
 // One turn reads at most this much from one peer, so that others get theirs.
-constexpr std::size_t kReadTurn = 1024 * 1024;
+constexpr std::size_t kReadTurn = 256 * 1024;
 
 Result<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address{};

@@ -30,6 +30,8 @@ int facts_in(const wire::ToVault& frame) {
 
 int items_in(const wire::ToVault& frame) { return facts_in(frame) + frame.submit_size() + frame.query_size(); }
 
+std::pair<std::uint64_t, std::uint32_t> key_of(const wire::Attempt& attempt) { return {attempt.message(), attempt.number()}; }
+
 bool says_something(const wire::ToVault& frame) {
   return items_in(frame) > 0 || frame.has_hello() || frame.has_health() || frame.event_cursor() != 0 || frame.drained();
 }
@@ -119,25 +121,30 @@ void Link::on_frame(std::string_view bytes) {
     const Held done = std::move(held_.front());
     held_.pop_front();
     held_facts_ -= static_cast<std::size_t>(facts_in(done.facts));
+    for (const wire::Result& result : done.facts.result()) known_.erase(key_of(result.attempt()));
     for (const auto& durable : done.durable) {
       if (durable) durable();
       if (!*alive) return;
     }
   }
   const auto each = [&](auto* items, const auto& handler) {
-    for (auto& item : *items) {
-      if (handler && *alive) handler(std::move(item));
-    }
+    for (auto& item : *items)
+      if (*alive) handler(std::move(item));
   };
-  each(frame.mutable_verdict(), handlers_.verdict);
+  const auto each_if = [&](auto* items, const auto& handler) {
+    if (handler) each(items, handler);
+  };
+  each_if(frame.mutable_verdict(), handlers_.verdict);
   if (!*alive) return;
-  each(frame.mutable_deliver(), handlers_.deliver);
+  each(frame.mutable_deliver(), [this](wire::Deliver&& deliver) {
+    if (known_.insert(key_of(deliver.attempt())).second && handlers_.deliver) handlers_.deliver(std::move(deliver));
+  });
   if (!*alive) return;
-  each(frame.mutable_cancel(), handlers_.cancel);
+  each_if(frame.mutable_cancel(), handlers_.cancel);
   if (!*alive) return;
-  each(frame.mutable_answer(), handlers_.answer);
+  each_if(frame.mutable_answer(), handlers_.answer);
   if (!*alive) return;
-  each(frame.mutable_event(), handlers_.event);
+  each_if(frame.mutable_event(), handlers_.event);
   if (!*alive) return;
   if (frame.drain() && handlers_.drain) handlers_.drain();
 }

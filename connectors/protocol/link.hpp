@@ -12,7 +12,10 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "connectors/protocol/frame_socket.hpp"
 #include "connectors/protocol/loop.hpp"
@@ -101,6 +104,9 @@ class Link {
   std::vector<std::function<void()>> pending_durable_;
   std::size_t held_facts_ = 0;
   std::deque<Held> held_;                               // sent, not yet committed
+  // Attempts delivered whose result is not committed: the vault repeats deliveries after a loss, and
+  // an attempt that this process knows is not passed on a second time.
+  std::set<std::pair<std::uint64_t, std::uint32_t>> known_;
   wire::Health last_health_;
   bool has_health_ = false;
   std::shared_ptr<bool> alive_;

@@ -8,8 +8,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
-#include <sstream>
+#include <tuple>
 
 namespace postern {
 namespace {
@@ -41,6 +42,18 @@ std::string spoken(std::chrono::milliseconds span) {
   if (ms % 60'000 == 0 && ms > 0) return std::to_string(ms / 60'000) + "m";
   if (ms % 1000 == 0) return std::to_string(ms / 1000) + "s";
   return std::to_string(ms) + "ms";
+}
+
+// toml++ keeps keys sorted; people read files from top to bottom.
+template <class Wanted>
+std::vector<std::string> names_in_file_order(const toml::table& table, const Wanted& wanted) {
+  std::vector<std::tuple<toml::source_index, toml::source_index, std::string>> placed_names;
+  for (const auto& [name, value] : table)
+    if (wanted(value)) placed_names.emplace_back(name.source().begin.line, name.source().begin.column, std::string(name.str()));
+  std::ranges::sort(placed_names);
+  std::vector<std::string> names;
+  for (auto& [line, column, name] : placed_names) names.push_back(std::move(name));
+  return names;
 }
 
 }  // namespace
@@ -291,21 +304,20 @@ std::vector<std::pair<std::string, Section>> Section::named_sections(std::string
   Section parent = section(key);
   std::vector<std::pair<std::string, Section>> all;
   if (parent.node_->table == nullptr) return all;
-  std::vector<std::pair<toml::source_position, std::string>> names;
-  for (const auto& [name, value] : *parent.node_->table) names.emplace_back(name.source().begin, std::string(name.str()));
-  std::ranges::sort(names, [](const auto& a, const auto& b) { return a.first.line != b.first.line ? a.first.line < b.first.line : a.first.column < b.first.column; });
-  for (const auto& [at, name] : names) all.emplace_back(name, parent.section(name));
+  for (const std::string& name : names_in_file_order(*parent.node_->table, [](const toml::node&) { return true; }))
+    all.emplace_back(name, parent.section(name));
   return all;
+}
+
+std::vector<std::string> Section::table_names() const {
+  if (node_->table == nullptr) return {};
+  return names_in_file_order(*node_->table, [](const toml::node& value) { return value.is_table(); });
 }
 
 std::vector<std::pair<std::string, std::string>> Section::all_texts() {
   std::vector<std::pair<std::string, std::string>> all;
   if (node_->table == nullptr) return all;
-  std::vector<std::pair<toml::source_position, std::string>> names;
-  for (const auto& [name, value] : *node_->table)
-    if (!value.is_table() && !value.is_array()) names.emplace_back(name.source().begin, std::string(name.str()));
-  std::ranges::sort(names, [](const auto& a, const auto& b) { return a.first.line != b.first.line ? a.first.line < b.first.line : a.first.column < b.first.column; });
-  for (const auto& [at, name] : names)
+  for (const std::string& name : names_in_file_order(*node_->table, [](const toml::node& value) { return !value.is_table() && !value.is_array(); }))
     if (std::optional<std::string> value = text_value(name, /*required=*/false)) all.emplace_back(name, std::move(*value));
   return all;
 }

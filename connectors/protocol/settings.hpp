@@ -65,6 +65,9 @@ class Section {
   std::vector<Section> sections(std::string_view key);                      // [[key]]
   std::vector<std::pair<std::string, Section>> named_sections(std::string_view key);  // [key.NAME], in file order
 
+  // Names of the tables directly inside this one, in file order.
+  std::vector<std::string> table_names() const;
+
   // Every key of this table with a text value, in file order (free-form maps such as placeholder types).
   std::vector<std::pair<std::string, std::string>> all_texts();
 

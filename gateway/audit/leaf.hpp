@@ -43,7 +43,7 @@ struct Leaf {
   ClientId client = 0;
   ConnectorId connector = 0;
   std::uint8_t attempt = 0;        // number from 1, 0: none
-  MessageState state = MessageState::active;  // of the message after this event
+  MessageState state = MessageState::active;  // the final state that this event brought, else active
   Hash previous{};                 // leaf hash of the leaf before
   Bytes body;                      // sealed, or empty
 };

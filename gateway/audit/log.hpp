@@ -5,6 +5,8 @@
 // Errors: none of its own. When a commit fails the vault puts back the mark it took before the batch.
 #pragma once
 
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "crypto/seal.hpp"
@@ -32,7 +34,8 @@ class Log {
   // Returns its sequence.
   std::uint64_t append(Leaf leaf, const Body& body, std::int64_t utc_us, std::uint64_t steady_us);
 
-  // The leaves since the last take().
+  // The leaves since the last take(): what the next commit makes true.
+  const std::vector<Entry>& fresh() const { return fresh_; }
   std::vector<Entry> take() { return std::exchange(fresh_, {}); }
 
   const Mark& mark() const { return mark_; }

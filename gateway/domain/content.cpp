@@ -17,7 +17,6 @@ Bytes encode(const Content& c) {
   ByteWriter out(bytes);
   out.u8(kVersion);
   out.text16(c.recipient);
-  out.text8(c.network);
   out.text8(c.template_name);
   out.u8(static_cast<std::uint8_t>(c.payloads.size()));
   for (const Payload& p : c.payloads) {
@@ -44,7 +43,6 @@ std::optional<Content> decode_content(ByteView bytes) {
   Content c;
   if (in.u8() != kVersion) return std::nullopt;
   c.recipient = in.text16();
-  c.network = in.text8();
   c.template_name = in.text8();
   const std::uint8_t payloads = in.u8();
   for (std::uint8_t i = 0; i < payloads && in.ok(); ++i) {

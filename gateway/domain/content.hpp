@@ -28,7 +28,6 @@ struct Payload {
 
 struct Content {
   std::string recipient;          // the bank's reference
-  std::string network;            // MCCMNC of the current network of the phone, empty: unknown
   std::string template_name;
   std::vector<Payload> payloads;
 };

@@ -242,7 +242,9 @@ class Turn {
     change(a, to);
     a.reason = reason;
     const bool late = is_final(f_.state);
-    say(late && type != EventType::replied ? EventType::late : type, at, late ? std::string(name_of(to)) : reason);
+    // A read or an answer may well follow the end; news that the customer was reached only now is late.
+    if (late && !had_it && type != EventType::replied) say(EventType::late, at, std::string(name_of(to)));
+    else say(type, at, reason);
     if (!had_it && customer_has_it(a) && std::ranges::count_if(f_.attempts, customer_has_it) > 1)
       say(EventType::double_contact, at);
     if (late) return;

@@ -150,6 +150,12 @@ class Embedded final : public Store {
     return found->value_or(0);
   }
 
+  Result<std::uint64_t> waiting() override {
+    const auto found = one<std::uint64_t>(waiting_, [](Statement& s) { return static_cast<std::uint64_t>(s.integer(0)); });
+    if (!found) return fail(found.what());
+    return found->value_or(0);
+  }
+
   Result<std::vector<FlightRow>> scan(MessageKey after, std::size_t limit) override {
     scan_.bind(1, after).bind(2, static_cast<std::int64_t>(limit));
     return all<FlightRow>(scan_, flight_of);
@@ -205,6 +211,7 @@ class Embedded final : public Store {
         prepare_one(cursor_, "SELECT seq FROM cursor WHERE connector = ?1") &&
         prepare_one(names_, "SELECT id, name FROM name ORDER BY id") &&
         prepare_one(newest_, "SELECT k FROM flight ORDER BY k DESC LIMIT 1") &&
+        prepare_one(waiting_, "SELECT count(*) FROM flight INDEXED BY flight_wake WHERE wake IS NOT NULL") &&
         prepare_one(scan_, "SELECT k, queue, lane, wake, data FROM flight WHERE k > ?1 ORDER BY k LIMIT ?2") &&
         prepare_one(checkpoint_, "PRAGMA wal_checkpoint(PASSIVE)");
     return ready ? Status() : fail("a statement does not fit its schema: " + error_of(db_.get()));
@@ -314,7 +321,7 @@ class Embedded final : public Store {
   Statement add_content_, add_flight_, set_flight_, add_idempotency_, add_provider_, add_parked_, drop_parked_,
       add_leaf_, add_event_, set_cursor_, set_conversation_, add_name_, set_mark_;
   Statement load_, content_, idempotency_, provider_, parked_, conversation_, due_, next_due_, queued_, leaves_, mark_, events_,
-      cursor_, names_, newest_, scan_;
+      cursor_, names_, newest_, waiting_, scan_;
 };
 
 }  // namespace

@@ -72,7 +72,7 @@ struct Batch {
   };
   std::vector<LeafRow> leaves;
   Bytes audit_mark;             // empty: unchanged
-  std::vector<std::pair<ClientId, std::uint64_t>> events;       // client, leaf sequence
+  std::vector<std::pair<ClientId, std::uint64_t>> events;       // client, leaf sequence + 1 (the cursor)
   std::vector<std::pair<ConnectorId, std::uint64_t>> cursors;   // pull sources: events dealt with
   std::vector<std::pair<std::uint64_t, MessageKey>> conversations;  // pseudonym of an address -> last message that awaits a reply
   std::vector<std::pair<std::uint16_t, std::string>> names;     // new small numbers of configured names
@@ -81,11 +81,6 @@ struct Batch {
     return contents.empty() && inserts.empty() && updates.empty() && idempotency.empty() && providers.empty() && parked.empty() &&
            unparked.empty() && leaves.empty() && events.empty() && cursors.empty() && conversations.empty() && names.empty();
   }
-};
-
-struct Counts {
-  std::uint64_t waiting = 0;    // flights that have not ended
-  std::uint64_t total = 0;
 };
 
 class Store {
@@ -104,17 +99,18 @@ class Store {
   // Flights whose wake time has come, earliest first.
   virtual Result<std::vector<FlightRow>> due(TimeMs now, std::size_t limit) = 0;
   virtual Result<std::optional<TimeMs>> next_due() = 0;
-  // Flights in a connector's queue with a key greater than `after`, in key order. `lane` applies to ready ones.
+  // Flights of one lane in a connector's queue with a key greater than `after`, in key order.
   virtual Result<std::vector<FlightRow>> queued(Queue queue, std::uint8_t lane, MessageKey after, std::size_t limit) = 0;
 
   // Audit leaves [from, from + count).
   virtual Result<std::vector<Bytes>> leaves(std::uint64_t from, std::size_t count) = 0;
   virtual Result<Bytes> audit_mark() = 0;                            // empty for a new store
-  // Sequences of a client's events after `after`.
+  // Cursors (leaf sequence + 1) of a client's events after `after`.
   virtual Result<std::vector<std::uint64_t>> events(ClientId client, std::uint64_t after, std::size_t limit) = 0;
   virtual Result<std::uint64_t> cursor(ConnectorId connector) = 0;
   virtual Result<std::vector<std::pair<std::uint16_t, std::string>>> names() = 0;
   virtual Result<MessageKey> newest_key() = 0;                       // 0 for a new store
+  virtual Result<std::uint64_t> waiting() = 0;                       // flights that have not ended
 
   // Flights with keys greater than `after`, in key order: searches page through all of them.
   virtual Result<std::vector<FlightRow>> scan(MessageKey after, std::size_t limit) = 0;

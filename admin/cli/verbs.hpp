@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the verbs of `postern`, one function and one file each; main.cpp reads the command line and
+// calls them. Threads: one.
+// Exit codes of every verb: 0 done; 1 it could not be done (the error says why); 2 wrong command line;
+// 3 the answer is "no": not verified, not found, not healthy.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace postern::cli {
+
+inline constexpr int kDone = 0, kFailed = 1, kUsage = 2, kNo = 3;
+
+struct Common {
+  std::string socket = "/run/postern/control.sock";
+  bool json = false;
+};
+
+struct InitOptions { bool passphrase = false; std::string key_file; };
+int init(const Common& common, const InitOptions& options);
+
+struct UnlockOptions { bool credential = false; std::string key_file; };
+int unlock(const Common& common, const UnlockOptions& options);
+int lock(const Common& common);
+
+int status(const Common& common);
+int connectors(const Common& common);
+int metrics(const Common& common);
+
+struct TraceOptions { std::string id; };
+int trace(const Common& common, const TraceOptions& options);
+
+struct FindOptions { std::string address; unsigned limit = 20; };
+int find(const Common& common, const FindOptions& options);
+
+struct AuditOptions { std::string folder, vkey; };
+int audit_verify(const Common& common, const AuditOptions& options);
+
+struct NumbersOptions { std::string file, number; };
+int numbers_import(const Common& common, const NumbersOptions& options);
+int numbers_check(const Common& common, const NumbersOptions& options);
+int numbers_show(const Common& common, const NumbersOptions& options);
+
+struct ConfigOptions { std::string file = "/etc/postern/posternd.toml"; };
+int config_check(const Common& common, const ConfigOptions& options);
+int config_reload(const Common& common);
+
+struct DoctorOptions { std::string file = "/etc/postern/posternd.toml"; };
+int doctor(const Common& common, const DoctorOptions& options);
+
+// Runs the sandbox program, which is not part of the production package.
+int sandbox(const std::vector<std::string>& arguments);
+
+}  // namespace postern::cli

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/bus/bus.hpp"
+
+#include <pwd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace postern {
+namespace {
+
+constexpr std::uint32_t kVersion = 1, kMaxWindow = 100'000;
+constexpr std::size_t kMaxLinks = 256;
+
+// The user's number, or one that no process has.
+unsigned uid_of(const std::string& user) {
+  const passwd* entry = getpwnam(user.c_str());
+  return entry == nullptr ? ~0U : entry->pw_uid;
+}
+
+}  // namespace
+
+Bus::Bus(Loop& loop, std::function<void()> said) : loop_(loop), said_(std::move(said)), alive_(std::make_shared<bool>(true)) {}
+
+Bus::~Bus() {
+  *alive_ = false;
+  accept_.reset();
+  if (listen_fd_ >= 0) {
+    ::close(listen_fd_);
+    unlink(path_.c_str());
+  }
+}
+
+Status Bus::open(const std::string& socket_path) {
+  Result<int> fd = FrameSocket::listen(socket_path);
+  if (!fd) return fail(fd.what());
+  listen_fd_ = *fd;
+  path_ = socket_path;
+  accept_ = std::make_unique<Watch>(loop_, listen_fd_, Watch::For::read, [this] { on_accept(); });
+  accept_->start();
+  return {};
+}
+
+void Bus::serve(vault::Vault* vault) {
+  if (vault == nullptr) drop_all("locked");
+  vault_ = vault;
+}
+
+void Bus::on_accept() {
+  const int fd = accept4(listen_fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd < 0) return;
+  if (links_.size() >= kMaxLinks) {
+    ::close(fd);
+    return;
+  }
+  const std::uint64_t id = ++last_link_;
+  links_[id].socket = std::make_unique<FrameSocket>(
+      loop_, fd, FrameSocket::Handlers{[this, id](std::string_view bytes) { on_frame(id, bytes); },
+                                       [this, id](const std::string& reason) { on_closed(id, reason); }});
+}
+
+void Bus::on_frame(std::uint64_t id, std::string_view bytes) {
+  Link& link = links_.at(id);
+  wire::ToVault frame;
+  if (!frame.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return refuse(id, wire::Refusal::PROTOCOL, "a frame cannot be read");
+  // Numbers without gaps let `committed` speak of every frame up to it.
+  if (frame.frame() != link.last_frame + 1) return refuse(id, wire::Refusal::PROTOCOL, "frame numbers must grow by one");
+  link.last_frame = frame.frame();
+  if (link.peer == 0) return admit(id, std::move(frame));
+  if (frame.has_hello()) return refuse(id, wire::Refusal::PROTOCOL, "a second hello");
+  if (frame.has_health() && frame.health().window() > kMaxWindow) return refuse(id, wire::Refusal::PROTOCOL, "the window is over 100000");
+  vault_->frame(link.peer, std::move(frame));
+  said_();
+}
+
+void Bus::admit(std::uint64_t id, wire::ToVault&& frame) {
+  if (!frame.has_hello()) return refuse(id, wire::Refusal::PROTOCOL, "the first frame must say hello");
+  const wire::Hello& hello = frame.hello();
+  if (vault_ == nullptr) return refuse(id, wire::Refusal::LOCKED, "the vault is locked; an administrator must unlock it");
+  if (hello.version() != kVersion) return refuse(id, wire::Refusal::VERSION, "this vault speaks version 1");
+  if (hello.instance() == 0 || hello.window() > kMaxWindow) return refuse(id, wire::Refusal::PROTOCOL, "hello needs an instance, and a window up to 100000");
+  const auto& connectors = vault_->context().config->connectors;
+  const auto connector = connectors.find(hello.connector());
+  if (connector == connectors.end()) return refuse(id, wire::Refusal::NOT_CONFIGURED, "no connector of this name is configured in posternd");
+  if (links_.at(id).socket->peer().uid != uid_of(connector->second.user))
+    return refuse(id, wire::Refusal::WRONG_USER, "this connector must run as user " + connector->second.user);
+  // The newest process of a name is the one; a hung older one must not keep it out.
+  for (auto& [other, link] : links_) {
+    if (link.peer == 0 || vault_->peers().at(link.peer).name != hello.connector()) continue;
+    refuse(other, wire::Refusal::REPLACED, "another process took this connector's name");
+    break;
+  }
+  log::info("connector.up", "{} connected ({})", hello.connector(), hello.software().substr(0, 64));
+  const vault::PeerId peer = vault_->join(hello.connector(), hello, frame.frame());
+  links_.at(id).peer = peer;
+  // The hello frame may carry health as well.
+  if (frame.has_health()) {
+    wire::ToVault rest;
+    rest.set_frame(frame.frame());
+    *rest.mutable_health() = frame.health();
+    vault_->frame(peer, std::move(rest));
+  }
+  said_();
+}
+
+void Bus::refuse(std::uint64_t id, wire::Refusal::Reason reason, const std::string& detail) {
+  Link& link = links_.at(id);
+  if (refusals_.pass() && reason != wire::Refusal::LOCKED) log::warning("connector.refused", "uid {}: {}", link.socket->peer().uid, detail);
+  wire::ToConnector answer;
+  answer.mutable_refusal()->set_reason(reason);
+  answer.mutable_refusal()->set_detail(detail);
+  link.socket->send(answer);
+  close(id, detail);
+}
+
+void Bus::close(std::uint64_t id, const std::string& reason) {
+  Link& link = links_.at(id);
+  if (link.peer != 0 && vault_ != nullptr) vault_->leave(link.peer);
+  link.peer = 0;
+  link.socket->close_after_flush(reason);
+}
+
+void Bus::on_closed(std::uint64_t id, const std::string& reason) {
+  Link& link = links_.at(id);
+  if (link.peer != 0) {
+    if (vault_ != nullptr) {
+      log::info("connector.down", "{} is gone ({})", vault_->peers().at(link.peer).name, reason);
+      vault_->leave(link.peer);
+    }
+    link.peer = 0;
+  }
+  loop_.defer([this, alive = alive_, id] {
+    if (*alive) links_.erase(id);
+  });
+}
+
+void Bus::flush() {
+  if (vault_ == nullptr) return;
+  for (auto& [id, link] : links_) {
+    if (link.peer == 0) continue;
+    wire::ToConnector& out = vault_->peers().at(link.peer).out;
+    if (out.ByteSizeLong() == 0) continue;
+    if (!link.socket->send(out)) log::warning("connector.slow", "{} does not read; closing it", vault_->peers().at(link.peer).name);
+    out.Clear();
+  }
+}
+
+void Bus::drop_all(const std::string& reason) {
+  for (auto& [id, link] : links_)
+    if (link.peer != 0 || reason == "locked") close(id, reason);
+}
+
+}  // namespace postern

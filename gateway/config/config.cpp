@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/config/config.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "connectors/protocol/settings.hpp"
+#include "crypto/bytes.hpp"
+#include "crypto/merkle.hpp"
+#include "gateway/config/parts.hpp"
+
+namespace postern::config {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+void read_connectors(Section& root, Config& config) {
+  for (auto& [name, section] : root.named_sections("connectors")) {
+    Connector connector;
+    connector.name = name;
+    connector.user = section.text("user");
+    if (section.has("channel")) connector.channel = read_channel(section, "channel");
+    connector.client = section.text("client", "");
+    config.connectors.emplace(name, std::move(connector));
+  }
+  if (config.connectors.empty()) root.fault("connectors", "no connector is configured; add [connectors.NAME] with its user");
+}
+
+void read_clients(Section& root, Config& config) {
+  for (auto& [name, section] : root.named_sections("clients")) {
+    Client client;
+    client.name = name;
+    client.identities = section.texts("identities");
+    client.categories = read_categories(section, "categories");
+    client.rate = static_cast<std::uint32_t>(section.integer("rate", 0, 0, 1'000'000));
+    client.may_read_metrics = section.boolean("metrics", false);
+    client.may_confirm = section.boolean("confirm", false);
+    for (const std::string& identity : client.identities)
+      if (!config.client_of_identity.emplace(identity, name).second)
+        section.fault("identities", "identity '" + identity + "' belongs to client '" + config.client_of_identity[identity] + "' already");
+    config.clients.emplace(name, std::move(client));
+  }
+}
+
+void read_category_rules(Section& root, Config& config) {
+  Section all = root.section("categories");
+  for (const Category category : kCategories) {
+    Section section = all.section(name_of(category));
+    CategoryRules rules;
+    rules.scenario = section.text("scenario");
+    const InDoubt usual = category == Category::otp || category == Category::security ? InDoubt::rather_twice : InDoubt::rather_never_twice;
+    rules.in_doubt = section.choice<InDoubt>("in_doubt", usual, {{"rather-twice", InDoubt::rather_twice}, {"rather-never-twice", InDoubt::rather_never_twice}});
+    rules.tries = static_cast<std::uint8_t>(section.integer("tries", 3, 1, 10));
+    if (!rules.scenario.empty() && !config.scenarios.contains(rules.scenario))
+      section.fault("scenario", "there is no scenario '" + rules.scenario + "'; its file would be in the scenarios folder");
+    config.categories.emplace(category, std::move(rules));
+  }
+}
+
+void read_routes(Section& root, Config& config) {
+  for (Section& section : root.sections("routes")) {
+    Route route;
+    const std::optional<Channel> channel = read_channel(section, "channel");
+    route.channel = channel.value_or(Channel::sms);
+    route.connector = section.text("connector");
+    route.networks = section.texts("networks");
+    for (const std::string& network : route.networks)
+      if ((network.size() != 5 && network.size() != 6) || network.find_first_not_of("0123456789") != std::string::npos)
+        section.fault("networks", "'" + network + "' is not a network: give MCC and MNC as 5 or 6 digits in quotes");
+    const auto connector = config.connectors.find(route.connector);
+    if (connector == config.connectors.end()) section.fault("connector", "there is no connector '" + route.connector + "'");
+    else if (channel && connector->second.channel != channel)
+      section.fault("connector", "connector '" + route.connector + "' does not carry " + std::string(name_of(*channel)));
+    config.routes.push_back(std::move(route));
+  }
+}
+
+void check_pull_clients(Section& root, const Config& config) {
+  for (const auto& [name, connector] : config.connectors)
+    if (!connector.client.empty() && !config.clients.contains(connector.client))
+      root.fault("connectors", "connector '" + name + "' submits for client '" + connector.client + "', which is not configured");
+}
+
+void check_scenarios_have_routes(Section& root, const Config& config) {
+  for (const auto& [name, scenario] : config.scenarios)
+    for (const ScenarioStep& step : scenario.steps)
+      if (std::ranges::none_of(config.routes, [&](const Route& route) { return route.channel == step.step.channel; }))
+        root.fault("routes", "scenario '" + name + "' uses " + std::string(name_of(step.step.channel)) +
+                                 ", for which there is no route; add [[routes]] with that channel");
+}
+
+// Every *.toml of a folder, in name order, so that faults and hashes are stable.
+std::vector<std::string> files_of(const std::string& folder) {
+  std::vector<std::string> files;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored))
+    if (entry.path().extension() == ".toml") files.push_back(entry.path().string());
+  std::ranges::sort(files);
+  return files;
+}
+
+class Faults {
+ public:
+  void add(const std::string& text) { all_ += (all_.empty() ? "" : "\n") + text; }
+  void add(const Status& status) {
+    if (!status) add(status.what());
+  }
+  bool none() const { return all_.empty(); }
+  std::string take() { return std::move(all_); }
+
+ private:
+  std::string all_;
+};
+
+template <class Item>
+void read_folder(const std::string& folder, Faults& faults, std::map<std::string, Item, std::less<>>& items,
+                 Item (*read)(Section&), std::vector<std::string>& files) {
+  for (const std::string& path : files_of(folder)) {
+    files.push_back(path);
+    Result<std::unique_ptr<SettingsFile>> file = SettingsFile::read(path);
+    if (!file) {
+      faults.add(file.what());
+      continue;
+    }
+    Section root = (*file)->root();
+    Item item = read(root);
+    if (items.contains(item.name)) root.fault("name", "'" + item.name + "' is the name of another file's already");
+    faults.add((*file)->finish());
+    std::string name = item.name;
+    items.emplace(std::move(name), std::move(item));
+  }
+}
+
+std::string hash_of(const std::vector<std::string>& files) {
+  Bytes all;
+  ByteWriter out(all);
+  for (const std::string& path : files) {
+    std::ifstream in(path, std::ios::binary);
+    const std::string content((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    out.text16(fs::path(path).filename().string());
+    out.view32(as_bytes(content));
+  }
+  return to_hex(sha256(all));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Config>> load(const std::string& posternd_toml) {
+  Result<std::unique_ptr<SettingsFile>> file = SettingsFile::read(posternd_toml);
+  if (!file) return fail(file.what());
+  auto config = std::make_shared<Config>();
+  Faults faults;
+  Section root = (*file)->root();
+
+  config->state_folder = root.path("state", "/var/lib/postern");
+  config->bus_socket = root.text("bus", "/run/postern/bus.sock");
+  config->control_socket = root.text("control", "/run/postern/control.sock");
+  config->audit_origin = root.text("audit_origin");
+  if (config->audit_origin.find_first_of("+ \t\n") != std::string::npos || config->audit_origin.size() > 128)
+    root.fault("audit_origin", "must be up to 128 characters without '+' and spaces, such as \"bank.example/postern/audit\"");
+  config->admins = root.texts("admins");
+  config->submit_window = static_cast<std::uint32_t>(root.integer("submit_window", 8192, 1, 100'000));
+  config->unlock_credential = root.text("unlock_key", "");
+  if (!config->unlock_credential.empty() && config->unlock_credential.find('/') == std::string::npos) {
+    const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
+    if (folder == nullptr) root.fault("unlock_key", "names a credential, but the unit gives none; add LoadCredentialEncrypted=, or give a path");
+    else config->unlock_credential = std::string(folder) + "/" + config->unlock_credential;
+  }
+  const std::string scenarios = root.path("scenarios", "scenarios"), templates = root.path("templates", "templates");
+
+  std::vector<std::string> files{posternd_toml};
+  read_folder(scenarios, faults, config->scenarios, read_scenario, files);
+  read_folder(templates, faults, config->templates, read_template, files);
+  read_connectors(root, *config);
+  read_clients(root, *config);
+  read_category_rules(root, *config);
+  read_routes(root, *config);
+  check_pull_clients(root, *config);
+  check_scenarios_have_routes(root, *config);
+  faults.add((*file)->finish());
+  if (!faults.none()) return fail(faults.take());
+  config->sha256 = hash_of(files);
+  return std::shared_ptr<const Config>(std::move(config));
+}
+
+}  // namespace postern::config

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the whole configuration of posternd as one immutable value: read, checked against itself
+// and swapped whole on reload. Used by: posternd, `posternd --check`.
+// Threads: immutable after load. Errors: every fault of every file, each with file:line:column and what
+// to do. Nothing of a faulty configuration is used. No secret stands in it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "crypto/result.hpp"
+#include "gateway/domain/flight.hpp"
+#include "gateway/templates/template.hpp"
+
+namespace postern::config {
+
+struct Connector {
+  std::string name;
+  std::string user;                     // Unix user whose process may take this name
+  std::optional<Channel> channel;       // channels carry one kind of way; sources and hooks none
+  std::string client;                   // pull sources: the client they submit for
+};
+
+struct Client {
+  std::string name;
+  std::vector<std::string> identities;  // URI or DNS names of its certificates
+  std::vector<Category> categories;     // that it may submit
+  std::uint32_t rate = 0;               // messages a second, 0: no limit
+  bool may_read_metrics = false;
+  bool may_confirm = false;             // acknowledge other clients' push messages (the bank's app server)
+};
+
+struct ScenarioStep {
+  Step step;                            // channel, until, wait; the payload index is set at acceptance
+  std::string text;                     // variant of the template, empty: the channel's own
+  std::string sender;
+};
+
+struct Scenario {
+  std::string name;
+  std::vector<Category> categories;     // empty: any
+  std::chrono::milliseconds deadline{};
+  std::vector<ScenarioStep> steps;
+};
+
+struct CategoryRules {
+  std::string scenario;                 // default
+  InDoubt in_doubt = InDoubt::rather_twice;
+  std::uint8_t tries = 3;
+};
+
+struct Route {
+  Channel channel = Channel::sms;
+  std::string connector;
+  std::vector<std::string> networks;    // MCCMNC; empty: any
+};
+
+struct Config {
+  std::string state_folder;             // store, keyring, audit, numbers
+  std::string bus_socket, control_socket;
+  std::string audit_origin;
+  std::string unlock_credential;        // path of the key file, empty: unlocked by an administrator only
+  std::vector<std::string> admins;      // Unix users
+  std::uint32_t submit_window = 8192;
+  std::map<std::string, Connector, std::less<>> connectors;
+  std::map<std::string, Client, std::less<>> clients;
+  std::map<std::string, std::string, std::less<>> client_of_identity;
+  std::map<Category, CategoryRules> categories;
+  std::vector<Route> routes;            // in order: the first that fits takes the message
+  std::map<std::string, Scenario, std::less<>> scenarios;
+  std::map<std::string, templates::Template, std::less<>> templates;
+  std::string sha256;                   // over all files, hex
+
+  const CategoryRules& rules(Category category) const { return categories.at(category); }
+};
+
+Result<std::shared_ptr<const Config>> load(const std::string& posternd_toml);
+
+}  // namespace postern::config

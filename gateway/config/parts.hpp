@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: how a scenario file and a template file are read. Used by: config.cpp. Faults are noted in the
+// sections and come out of SettingsFile::finish().
+#pragma once
+
+#include "connectors/protocol/settings.hpp"
+#include "gateway/config/config.hpp"
+
+namespace postern::config {
+
+std::optional<Channel> read_channel(Section& section, std::string_view key);
+std::vector<Category> read_categories(Section& section, std::string_view key);
+
+//   name = "otp"
+//   categories = ["otp"]            # optional: which may use it
+//   deadline = "5m"                 # nothing is sent after it
+//   [[steps]]
+//   channel = "push"
+//   wait = "10s"                    # then the next step; the last step may leave it out
+//   until = "delivered"             # sent, delivered, read, replied
+//   text = "short"                  # optional: a variant of the template
+//   sender = "MyBank"               # optional
+Scenario read_scenario(Section& root);
+
+//   name = "otp"
+//   categories = ["otp"]
+//   default_locale = "en"
+//   [placeholders]
+//   code = "digits"                 # text, digits, amount, date, url
+//   [locales.en]
+//   text = "Your code is {{code}}"  # every text channel
+//   [locales.en.push]               # one channel's own, or a variant that steps name
+//   subject = "Code"
+//   text = "{{code}}"
+//   [locales.en.whatsapp]
+//   template = "otp_en"
+//   language = "en"
+//   parameters = ["code"]
+templates::Template read_template(Section& root);
+
+}  // namespace postern::config

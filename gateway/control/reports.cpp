@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/control/reports.hpp"
+
+#include <algorithm>
+
+namespace postern::reports {
+namespace {
+
+constexpr std::size_t kScanned = 5000, kMaxLines = 1000;
+
+std::string_view label(audit::Field field) {
+  switch (field) {
+    case audit::Field::reason: return "reason";
+    case audit::Field::provider_id: return "id";
+    case audit::Field::actor: return "by";
+    case audit::Field::object: return "object";
+    case audit::Field::text: return "text";
+    case audit::Field::recipient: return "recipient";
+    case audit::Field::count: return "count";
+    case audit::Field::scenario: return "scenario";
+    case audit::Field::template_name: return "template";
+    case audit::Field::network: return "network";
+  }
+  return "?";
+}
+
+std::string name_after_colon(const std::string& name) { return name.substr(std::min(name.size(), name.find(':') + 1)); }
+
+control::TraceHead head_of(const vault::Context& context, const Flight& flight) {
+  control::TraceHead head;
+  head.set_id(flight.id.text());
+  head.set_client(name_after_colon(context.names.name(flight.client)));
+  head.set_reference(flight.reference);
+  head.set_category(std::string(name_of(flight.category)));
+  head.set_state(std::string(name_of(flight.state)));
+  head.set_reason(flight.reason);
+  head.set_accepted_ms(flight.accepted_ms);
+  head.set_deadline_ms(flight.deadline_ms);
+  head.set_ended_ms(flight.ended_ms);
+  head.set_network(flight.network);
+  return head;
+}
+
+control::TraceLine line_of(const vault::Context& context, const Flight& flight, const audit::Leaf& leaf) {
+  control::TraceLine line;
+  line.set_sequence(leaf.sequence);
+  line.set_utc_us(leaf.utc_us);
+  line.set_type(std::string(name_of(leaf.type)));
+  line.set_connector(name_after_colon(context.names.name(leaf.connector)));
+  line.set_attempt(leaf.attempt);
+  if (leaf.attempt > 0 && leaf.attempt <= flight.attempts.size())
+    line.set_channel(std::string(name_of(flight.plan[flight.attempts[leaf.attempt - 1U].step].channel)));
+  if (is_final(leaf.state)) line.set_state(std::string(name_of(leaf.state)));
+  const std::optional<audit::Body> body = context.log.open(leaf);
+  if (!body) {
+    line.add_detail("body=unreadable");
+    return line;
+  }
+  for (const auto& [field, text] : *body) {
+    // A reply's words belong to the customer and the client, not to whoever looks at a trace.
+    const bool reply_text = leaf.type == EventType::replied && field == audit::Field::text;
+    if (field != audit::Field::recipient) line.add_detail(std::string(label(field)) + "=" + (reply_text ? "(" + std::to_string(text.size()) + " bytes)" : text));
+  }
+  return line;
+}
+
+}  // namespace
+
+void trace(vault::Turn& turn, vault::Context& context, const std::string& text, const std::string& actor, control::Reply& reply) {
+  const std::optional<MessageId> id = MessageId::parse(text);
+  if (!id) return reply.set_error("'" + text.substr(0, 64) + "' is not a message id; ids look like 019ab0c2-3f5e-7a10-8c4d-5e6f70819203");
+  const Flight* flight = turn.find(id->key);
+  if (flight == nullptr || flight->id != *id) return reply.set_error("there is no message of this id");
+  *reply.mutable_head() = head_of(context, *flight);
+  std::vector<control::TraceLine> lines;
+  // Each leaf knows the message's leaf before it.
+  for (std::uint64_t next = flight->last_leaf; next != 0 && lines.size() < kMaxLines;) {
+    const Result<std::vector<Bytes>> bytes = context.store.leaves(next - 1, 1);
+    const std::optional<audit::Leaf> leaf = bytes && !bytes->empty() ? audit::decode_leaf(bytes->front()) : std::nullopt;
+    if (!leaf || leaf->message != *id || leaf->before >= next) return reply.set_error("the message's audit leaves are damaged; run 'postern audit verify'");
+    lines.push_back(line_of(context, *flight, *leaf));
+    next = leaf->before;
+  }
+  std::ranges::reverse(lines);
+  for (control::TraceLine& line : lines) reply.add_trace()->Swap(&line);
+  turn.leaf(EventType::admin_read, {{audit::Field::actor, actor}}, flight);
+}
+
+void find(vault::Turn& turn, vault::Context& context, const control::Find& ask, const std::string& actor, control::Reply& reply) {
+  const std::uint64_t wanted = context.keys.pseudonym(ask.address());
+  const std::size_t limit = std::clamp<std::uint32_t>(ask.limit(), 1, 100);
+  const Result<std::vector<store::FlightRow>> rows = context.store.scan(ask.after(), kScanned);
+  if (!rows) return reply.set_error(rows.what());
+  control::FoundPage& page = *reply.mutable_found();
+  std::size_t found = 0;
+  for (const store::FlightRow& row : *rows) {
+    page.set_after(row.key);
+    const std::optional<Flight> flight = decode_flight(row.key, row.data);
+    if (!flight || flight->recipient != wanted) continue;
+    *page.add_message() = head_of(context, *flight);
+    if (++found == limit) break;
+  }
+  if (rows->size() < kScanned && found < limit) page.set_after(0);
+  if (ask.after() == 0) turn.leaf(EventType::admin_read, {{audit::Field::actor, actor}, {audit::Field::text, "find"}});
+}
+
+void connectors(vault::Vault& vault, control::Reply& reply) {
+  for (const auto& [name, connector] : vault.context().config->connectors) {
+    control::ConnectorFacts& facts = *reply.add_connector();
+    facts.set_name(name);
+    if (connector.channel) facts.set_channel(std::string(name_of(*connector.channel)));
+    for (const auto& [id, peer] : vault.peers()) {
+      if (peer.name != name) continue;
+      facts.set_connected(true);
+      facts.set_up(peer.up);
+      facts.set_detail(peer.detail);
+      facts.set_software(peer.software);
+      facts.set_window(peer.window);
+      facts.set_outstanding(vault.dispatcher().outstanding(peer.connector));
+    }
+  }
+}
+
+void number(const vault::Context& context, const std::string& digits, control::Reply& reply) {
+  if (!context.numbers) return reply.set_error("no portability table is loaded; run 'postern numbers import FILE'");
+  const std::optional<numbers::Network> network = context.numbers->find(digits);
+  control::NumbersFacts& facts = *reply.mutable_numbers();
+  fill(context.numbers->facts(), facts);
+  if (!network) return;
+  facts.set_current(network->current);
+  facts.set_original(network->original);
+  facts.set_is_ported(network->ported);
+}
+
+void fill(const numbers::IndexFacts& facts, control::NumbersFacts& out) {
+  out.set_ranges(facts.ranges);
+  out.set_ported(facts.ported);
+  out.set_networks(facts.networks);
+  out.set_sha256(facts.sha256);
+}
+
+}  // namespace postern::reports

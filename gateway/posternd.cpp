@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/posternd.hpp"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "connectors/protocol/log.hpp"
+#include "gateway/control/reports.hpp"
+
+namespace postern {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+constexpr auto kPublishEvery = 1s;
+constexpr std::uint64_t kMaxIndexFile = 8ULL * 1024 * 1024 * 1024;
+
+std::string own_user() {
+  const passwd* entry = getpwuid(geteuid());
+  return entry == nullptr ? std::string() : entry->pw_name;
+}
+
+std::uint64_t resident_bytes() {
+  std::ifstream in("/proc/self/statm");
+  std::uint64_t size = 0, resident = 0;
+  in >> size >> resident;
+  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace
+
+Posternd::Posternd(Loop& loop, std::string config_path, std::shared_ptr<const config::Config> config)
+    : loop_(loop),
+      config_path_(std::move(config_path)),
+      config_(std::move(config)),
+      bus_(loop, [this] { turn_soon(); }),
+      control_(loop,
+               [this](const std::string& user) {
+                 return user == "root" || user == own_user() || std::ranges::find(config_->admins, user) != config_->admins.end();
+               },
+               [this](const std::string& actor, control::Request& request, control::Reply& reply) { answer(actor, request, reply); }),
+      wake_(loop, [this] { turn(); }),
+      publish_(loop, [this] { publish(); }),
+      retry_(loop, [this] { turn(); }),
+      started_ms_(wall_ms()) {}
+
+Posternd::~Posternd() = default;
+
+bool Posternd::initialised() const { return fs::exists(keyring_path()); }
+
+Status Posternd::start() {
+  if (const Status opened = control_.open(config_->control_socket); !opened) return opened;
+  if (const Status opened = bus_.open(config_->bus_socket); !opened) return opened;
+  log::info("vault.started", "{}", initialised() ? "locked" : "uninitialised: run 'postern init'");
+  if (config_->unlock_credential.empty() || !initialised()) return {};
+  control::Unlock ask;
+  ask.set_credential(true);
+  if (const Status open = unlock(ask, "credential"); !open) {
+    why_locked_ = open.what();
+    log::error("vault.unlock-failed", "{}", open.what());
+  }
+  return {};
+}
+
+void Posternd::stop() {
+  if (!vault_) return;
+  (void)vault_->turn([](vault::Turn& t) { t.leaf(EventType::stopped, {}); });
+  bus_.flush();
+  publish();
+}
+
+Status Posternd::init(const control::Init& ask) {
+  if (initialised()) return fail("this gateway is initialised already; its keyring will not be replaced");
+  if (ask.passphrase().empty() && ask.key_file().empty()) return fail("give a passphrase or a key file: without one nobody could unlock it");
+  Keyring ring = Keyring::create(wall_ms());
+  const Secret passphrase{std::string_view(ask.passphrase())}, key_file{std::string_view(ask.key_file())};
+  if (!passphrase.empty())
+    if (const Status added = ring.add_slot(SlotKind::passphrase, "passphrase", passphrase, wall_ms()); !added) return added;
+  if (!key_file.empty())
+    if (const Status added = ring.add_slot(SlotKind::key_file, "key-file", key_file, wall_ms()); !added) return added;
+  if (const Status saved = ring.save(keyring_path(), Keyring::Replace::no); !saved) return saved;
+  return open_vault(ring, "init", /*fresh=*/true);
+}
+
+Status Posternd::unlock(const control::Unlock& ask, const std::string& actor) {
+  if (vault_) return {};
+  if (!initialised()) return fail("this gateway is not initialised; run 'postern init'");
+  if (steady_ms() < next_unlock_ms_) return fail("too many failed attempts; wait " + std::to_string((next_unlock_ms_ - steady_ms()) / 1000 + 1) + " s");
+  SlotKind kind = SlotKind::key_file;
+  Secret secret;
+  if (ask.credential()) {
+    if (config_->unlock_credential.empty()) return fail("no 'unlock_key' is configured; unlock with a passphrase");
+    Result<Secret> file = read_secret_file(config_->unlock_credential.c_str(), 4096);
+    if (!file) return fail(file.what());
+    secret = std::move(*file);
+  } else if (!ask.passphrase().empty()) {
+    kind = SlotKind::passphrase;
+    secret = Secret(std::string_view(ask.passphrase()));
+  } else {
+    secret = Secret(std::string_view(ask.key_file()));
+  }
+  Result<Keyring> ring = Keyring::unlock(keyring_path(), kind, secret);
+  if (!ring) {
+    // Each further failure doubles the wait, up to a minute.
+    next_unlock_ms_ = steady_ms() + std::min(60'000, 250 << std::min(failed_unlocks_++, 8));
+    log::warning("vault.unlock-failed", "by {}: {}", actor, ring.what());
+    return fail(ring.what());
+  }
+  failed_unlocks_ = 0;
+  return open_vault(*ring, actor, /*fresh=*/false);
+}
+
+Status Posternd::open_vault(const Keyring& ring, const std::string& actor, bool fresh) {
+  Result<std::unique_ptr<vault::Vault>> opened = vault::Vault::open(config_, ring, config_->state_folder, vault::Clock::system());
+  if (!opened) return fail(opened.what());
+  const Status told = (*opened)->turn([&](vault::Turn& t) {
+    if (fresh) t.leaf(EventType::initialised, {{audit::Field::actor, actor}});
+    t.leaf(EventType::started, {{audit::Field::text, std::string("posternd ") + POSTERN_VERSION}});
+    t.leaf(EventType::unlocked, {{audit::Field::actor, actor}});
+    t.leaf(EventType::config_loaded, {{audit::Field::object, config_->sha256}});
+  });
+  if (!told) return told;
+  vault_ = std::move(*opened);
+  bus_.serve(vault_.get());
+  publish();
+  turn_soon();
+  log::info("vault.open", "unlocked by {}; {} messages wait", actor, vault_->context().metrics.waiting);
+  return {};
+}
+
+void Posternd::lock(const std::string& actor) {
+  if (!vault_) return;
+  (void)vault_->turn([&](vault::Turn& t) { t.leaf(EventType::locked, {{audit::Field::actor, actor}}); });
+  (void)vault_->publish();
+  bus_.serve(nullptr);
+  wake_.stop();
+  publish_.stop();
+  vault_.reset();
+  why_locked_ = "locked by " + actor;
+  log::info("vault.locked", "by {}", actor);
+}
+
+Status Posternd::reload(const std::string& actor) {
+  Result<std::shared_ptr<const config::Config>> fresh = config::load(config_path_);
+  if (!fresh) return fail(fresh.what());
+  if ((*fresh)->state_folder != config_->state_folder || (*fresh)->bus_socket != config_->bus_socket ||
+      (*fresh)->control_socket != config_->control_socket || (*fresh)->audit_origin != config_->audit_origin)
+    return fail("state, bus, control and audit_origin change only with a restart; nothing was changed");
+  if (vault_)
+    if (const Status taken = vault_->reload(*fresh); !taken) return taken;
+  config_ = *fresh;
+  log::info("config.loaded", "by {}: {}", actor, config_->sha256);
+  return {};
+}
+
+void Posternd::reload_from_signal() {
+  if (const Status taken = reload("signal"); !taken) log::error("config.refused", "{}", taken.what());
+}
+
+void Posternd::turn_soon() {
+  if (std::exchange(turn_due_, true)) return;
+  loop_.defer([this] { turn(); });
+}
+
+void Posternd::turn() {
+  turn_due_ = false;
+  if (vault_) after_turn(vault_->turn());
+}
+
+void Posternd::after_turn(const Status& committed) {
+  if (!committed) {
+    // Nothing of the turn is true. Connectors come back and say again what was not committed.
+    log::error("store.commit-failed", "{}", committed.what());
+    bus_.drop_all("the store could not commit");
+    retry_.start(1s);
+    return;
+  }
+  bus_.flush();
+  if (vault_->more()) return turn_soon();
+  const TimeMs wake = vault_->next_wake();
+  if (wake != 0) wake_.start(std::chrono::milliseconds(std::clamp<TimeMs>(wake - vault_->now(), 0, 3'600'000)));
+}
+
+void Posternd::publish() {
+  if (!vault_) return;
+  if (const Status published = vault_->publish(); !published) log::error("audit.publish-failed", "{}", published.what());
+  publish_.start(kPublishEvery);
+}
+
+void Posternd::answer(const std::string& actor, control::Request& request, control::Reply& reply) {
+  const auto say = [&reply](const Status& status) {
+    if (!status) reply.set_error(status.what());
+  };
+  switch (request.ask_case()) {
+    case control::Request::kInit: return say(init(request.init()));
+    case control::Request::kUnlock: return say(unlock(request.unlock(), actor));
+    case control::Request::kLock: return lock(actor);
+    case control::Request::kStatus: return fill_status(*reply.mutable_status());
+    case control::Request::kReload: return say(reload(actor));
+    case control::Request::kTrace:
+    case control::Request::kFind:
+    case control::Request::kAudit:
+    case control::Request::kConnectors:
+    case control::Request::kNumbers:
+    case control::Request::kMetrics:
+    case control::Request::kNumber:
+    case control::Request::kCheckpoint:
+    case control::Request::ASK_NOT_SET: break;
+  }
+  if (!vault_) return reply.set_error(initialised() ? "the vault is locked; run 'postern unlock'" : "this gateway is not initialised; run 'postern init'");
+  answer_open(actor, request, reply);
+}
+
+void Posternd::answer_open(const std::string& actor, control::Request& request, control::Reply& reply) {
+  const auto in_turn = [&](const std::function<void(vault::Turn&)>& work) {
+    const Status done = vault_->turn(work);
+    if (!done) reply.set_error(done.what());
+    after_turn(done);
+  };
+  vault::Context& context = vault_->context();
+  switch (request.ask_case()) {
+    case control::Request::kTrace:
+      return in_turn([&](vault::Turn& t) { reports::trace(t, context, request.trace(), actor, reply); });
+    case control::Request::kFind:
+      return in_turn([&](vault::Turn& t) { reports::find(t, context, request.find(), actor, reply); });
+    case control::Request::kAudit:
+    case control::Request::kCheckpoint: {
+      if (const Status published = vault_->publish(); !published) return reply.set_error(published.what());
+      control::AuditFacts& facts = *reply.mutable_audit();
+      facts.set_folder(config_->state_folder + "/audit");
+      facts.set_vkey(verifier_key(config_->audit_origin, context.keys.log_public_key()));
+      facts.set_leaves(context.log.size());
+      facts.set_published(vault_->tiles().published());
+      return;
+    }
+    case control::Request::kConnectors: return reports::connectors(*vault_, reply);
+    case control::Request::kNumbers: {
+      const Status taken = take_numbers(request.numbers(), actor);
+      if (!taken) return reply.set_error(taken.what());
+      if (context.numbers) reports::fill(context.numbers->facts(), *reply.mutable_numbers());
+      return;
+    }
+    case control::Request::kNumber: return reports::number(context, request.number(), reply);
+    case control::Request::kMetrics: return reply.set_metrics(vault_->queries().metrics_text());
+    case control::Request::kInit:
+    case control::Request::kUnlock:
+    case control::Request::kLock:
+    case control::Request::kStatus:
+    case control::Request::kReload:
+    case control::Request::ASK_NOT_SET: return;
+  }
+}
+
+void Posternd::fill_status(control::Status& status) const {
+  status.set_state(vault_ ? "open" : initialised() ? "locked" : "uninitialised");
+  status.set_version(POSTERN_VERSION);
+  status.set_started_ms(started_ms_);
+  status.set_config_sha256(config_->sha256);
+  status.set_rss_bytes(resident_bytes());
+  std::error_code ignored;
+  status.set_free_bytes(fs::space(config_->state_folder, ignored).available);
+  if (initialised())
+    if (const Result<std::vector<SlotInfo>> slots = Keyring::slots(keyring_path()))
+      for (const SlotInfo& slot : *slots) status.add_slots(slot.name);
+  if (!vault_) return status.set_why_locked(why_locked_);
+  const vault::Context& context = vault_->context();
+  status.set_waiting(context.metrics.waiting);
+  std::uint64_t accepted = 0;
+  for (const std::uint64_t count : context.metrics.accepted) accepted += count;
+  status.set_accepted(accepted);
+  status.set_leaves(context.log.size());
+  status.set_published(vault_->tiles().published());
+  if (context.numbers) reports::fill(context.numbers->facts(), *status.mutable_numbers());
+}
+
+// The administrator's tool has made and checked the index; here it is written beside the old one,
+// checked again, and put in its place when it is whole.
+Status Posternd::take_numbers(const control::NumbersChunk& chunk, const std::string& actor) {
+  const std::string path = config_->state_folder + "/numbers.idx.new";
+  const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (chunk.offset() == 0 ? O_TRUNC : 0);
+  const int fd = open(path.c_str(), flags, 0600);
+  if (fd < 0) return fail(path + ": " + std::strerror(errno));
+  const off_t end = lseek(fd, 0, SEEK_END);
+  const bool fits = end >= 0 && static_cast<std::uint64_t>(end) == chunk.offset() && chunk.offset() + chunk.data().size() <= kMaxIndexFile;
+  const bool written = fits && write(fd, chunk.data().data(), chunk.data().size()) == static_cast<ssize_t>(chunk.data().size()) &&
+                       (!chunk.last() || fsync(fd) == 0);
+  const int error = errno;
+  close(fd);
+  if (!fits) return fail("the pieces of the portability index do not follow each other; run the import again");
+  if (!written) return fail(path + ": " + std::strerror(error));
+  return chunk.last() ? vault_->load_numbers(path, actor) : Status();
+}
+
+}  // namespace postern

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: posternd as a whole: configuration, the two sockets, the vault when it is unlocked, the
+// rhythm of turns, and what administrators ask. Used by: main.cpp. Threads: one.
+// States: uninitialised (no keyring) -> locked -> open. Only `open` accepts and sends.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "gateway/bus/bus.hpp"
+#include "gateway/config/config.hpp"
+#include "gateway/control/control.hpp"
+#include "gateway/vault/vault.hpp"
+
+namespace postern {
+
+class Posternd {
+ public:
+  Posternd(Loop& loop, std::string config_path, std::shared_ptr<const config::Config> config);
+  ~Posternd();
+
+  // Opens the sockets and, where the configuration names a credential, unlocks with it.
+  Status start();
+  // Writes what is committed into the audit files and says goodbye in the log.
+  void stop();
+  void reload_from_signal();
+
+ private:
+  std::string keyring_path() const { return config_->state_folder + "/keyring"; }
+  bool initialised() const;
+  Status init(const control::Init& ask);
+  Status unlock(const control::Unlock& ask, const std::string& actor);
+  Status open_vault(const Keyring& ring, const std::string& actor, bool fresh);
+  void lock(const std::string& actor);
+  Status reload(const std::string& actor);
+
+  void turn();             // one turn of the vault, then the sockets
+  void turn_soon();
+  void after_turn(const Status& committed);
+  void publish();
+
+  void answer(const std::string& actor, control::Request& request, control::Reply& reply);
+  void answer_open(const std::string& actor, control::Request& request, control::Reply& reply);
+  void fill_status(control::Status& status) const;
+  Status take_numbers(const control::NumbersChunk& chunk, const std::string& actor);
+
+  Loop& loop_;
+  std::string config_path_;
+  std::shared_ptr<const config::Config> config_;
+  Bus bus_;
+  ControlServer control_;
+  std::unique_ptr<vault::Vault> vault_;
+  Timer wake_, publish_, retry_;
+  bool turn_due_ = false;
+  std::string why_locked_ = "waits for an administrator";
+  TimeMs started_ms_ = 0;
+  int failed_unlocks_ = 0;
+  std::int64_t next_unlock_ms_ = 0;
+};
+
+}  // namespace postern

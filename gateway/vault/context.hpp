@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what the parts of the vault share while it is unlocked. Used by: gateway/vault only.
+// Threads: one. Ownership: the vault owns the context; parts borrow it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "crypto/seal.hpp"
+#include "gateway/audit/log.hpp"
+#include "gateway/config/config.hpp"
+#include "gateway/domain/message_id.hpp"
+#include "gateway/numbers/portability.hpp"
+#include "gateway/store/store.hpp"
+#include "gateway/vault/metrics.hpp"
+
+namespace postern::vault {
+
+// Small stable numbers for configured names: they stand in rows and leaves instead of the names, and
+// keep their meaning when the configuration changes.
+class Names {
+ public:
+  // Takes what the store knows.
+  explicit Names(const std::vector<std::pair<std::uint16_t, std::string>>& known) {
+    for (const auto& [id, name] : known) insert(id, name);
+  }
+  // The number of a name, given now if it has none; `fresh` tells that it must be stored.
+  std::uint16_t number(const std::string& name, bool& fresh) {
+    const auto found = numbers_.find(name);
+    fresh = found == numbers_.end();
+    if (!fresh) return found->second;
+    const auto id = static_cast<std::uint16_t>(names_.empty() ? 1 : names_.rbegin()->first + 1);
+    insert(id, name);
+    return id;
+  }
+  const std::string& name(std::uint16_t id) const {
+    static const std::string none;
+    const auto found = names_.find(id);
+    return found == names_.end() ? none : found->second;
+  }
+  void forget(std::uint16_t id) {
+    numbers_.erase(name(id));
+    names_.erase(id);
+  }
+
+ private:
+  void insert(std::uint16_t id, const std::string& name) {
+    names_.emplace(id, name);
+    numbers_.emplace(name, id);
+  }
+  std::map<std::uint16_t, std::string> names_;
+  std::unordered_map<std::string, std::uint16_t> numbers_;
+};
+
+struct Context {
+  std::shared_ptr<const config::Config> config;
+  std::shared_ptr<const numbers::PortabilityIndex> numbers;  // may be null: no table imported
+  store::Store& store;
+  const Keys& keys;
+  audit::Log& log;
+  Names names;
+  KeySource ids;
+  Metrics metrics;
+};
+
+}  // namespace postern::vault

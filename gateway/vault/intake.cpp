@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/vault/intake.hpp"
+
+#include <sodium.h>
+
+#include <algorithm>
+
+#include "gateway/numbers/number.hpp"
+
+namespace postern::vault {
+namespace {
+
+constexpr std::size_t kMaxReference = 128, kMaxKey = 128, kMaxText = 32 * 1024, kMaxSubject = 500, kMaxAddress = 320, kMaxToken = 4096;
+constexpr std::size_t kMaxPushTokens = 10, kMaxVariables = 100;
+constexpr TimeMs kMaxAhead = 366LL * 24 * 3600 * 1000;
+
+bool is_email(std::string_view text) {
+  const std::size_t at = text.find('@');
+  return text.size() <= kMaxAddress && at != std::string_view::npos && at > 0 && at + 1 < text.size() && text.find('@', at + 1) == std::string_view::npos &&
+         std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f || c == '<' || c == '>' || c == ','; });
+}
+
+std::string_view outcome_word(wire::Verdict::Outcome outcome) {
+  switch (outcome) {
+    case wire::Verdict::STORED: return "stored";
+    case wire::Verdict::VALID: return "valid";
+    case wire::Verdict::REPLAYED: return "replayed";
+    case wire::Verdict::INVALID: return "invalid";
+    case wire::Verdict::KEY_REUSED: return "key-reused";
+    case wire::Verdict::CLIENT_UNKNOWN: return "client-unknown";
+    case wire::Verdict::FORBIDDEN: return "forbidden";
+    case wire::Verdict::BUSY: return "busy";
+    case wire::Verdict::UNAVAILABLE: return "unavailable";
+    case wire::Verdict::OUTCOME_UNSET:
+    case wire::Verdict_Outcome_Verdict_Outcome_INT_MIN_SENTINEL_DO_NOT_USE_:
+    case wire::Verdict_Outcome_Verdict_Outcome_INT_MAX_SENTINEL_DO_NOT_USE_: break;
+  }
+  return "?";
+}
+
+void add_problem(wire::Verdict& verdict, const std::string& pointer, const std::string& code, const std::string& detail) {
+  wire::Problem& problem = *verdict.add_problem();
+  problem.set_pointer(pointer);
+  problem.set_code(code);
+  problem.set_detail(detail);
+}
+
+std::uint64_t random_54_bits() {
+  std::uint64_t value = 0;
+  randombytes_buf(&value, sizeof value);
+  return value & ((1ULL << 54) - 1);
+}
+
+std::string hex16(std::uint64_t value) {
+  Bytes bytes;
+  ByteWriter(bytes).u64(value);
+  return to_hex(bytes);
+}
+
+}  // namespace
+
+// What is known of a submit while it is checked.
+struct Intake::Draft {
+  std::vector<templates::Fault> faults;
+  Category category = Category::service;
+  const config::Scenario* scenario = nullptr;
+  const templates::Template* text = nullptr;   // null: plain content
+  std::vector<std::string_view> values;
+  TimeMs deadline_ms = 0, send_at_ms = 0;
+  std::string network;
+  std::vector<Step> steps;
+  Content content;
+  bool forbidden = false;
+
+  void fault(std::string pointer, std::string code, std::string detail) {
+    faults.push_back({std::move(pointer), std::move(code), std::move(detail)});
+  }
+};
+
+const config::Client* Intake::client_of(const Peer& peer, const std::string& identity) const {
+  const config::Config& config = *context_.config;
+  std::string name;
+  if (identity.empty()) {
+    const auto connector = config.connectors.find(peer.name);
+    if (connector != config.connectors.end()) name = connector->second.client;
+  } else if (const auto found = config.client_of_identity.find(identity); found != config.client_of_identity.end()) {
+    name = found->second;
+  }
+  const auto client = config.clients.find(name);
+  return client == config.clients.end() ? nullptr : &client->second;
+}
+
+void Intake::submit(Turn& turn, Peer& peer, const wire::Submit& submit) {
+  wire::Verdict& verdict = *peer.out.add_verdict();
+  verdict.set_tag(submit.tag());
+  const config::Client* client = client_of(peer, submit.identity());
+  if (client == nullptr) return refuse(turn, "", verdict, wire::Verdict::CLIENT_UNKNOWN, "client-unknown");
+  if (!within_rate(*client, turn.now())) {
+    verdict.set_retry_after_ms(1000);
+    verdict.set_outcome(wire::Verdict::BUSY);
+    ++context_.metrics.verdicts[{client->name, "busy"}];
+    return;
+  }
+  if (submit.idempotency_key().size() > kMaxKey) {
+    add_problem(verdict, "/idempotency_key", "too-long", "must have at most 128 bytes");
+    return refuse(turn, client->name, verdict, wire::Verdict::INVALID, "too-long");
+  }
+  if (!submit.validate_only() && !submit.idempotency_key().empty() && settled_by_key(turn, *client, submit, verdict)) return;
+
+  Draft draft;
+  check_words(*client, submit, draft);
+  if (draft.forbidden) {
+    for (const templates::Fault& f : draft.faults) add_problem(verdict, f.pointer, f.code, f.detail);
+    return refuse(turn, client->name, verdict, wire::Verdict::FORBIDDEN, "forbidden");
+  }
+  check_recipient(submit, draft);
+  check_times(turn.now(), submit, draft);
+  if (draft.faults.empty()) plan(submit, draft);
+  if (!draft.faults.empty()) {
+    for (const templates::Fault& f : draft.faults) add_problem(verdict, f.pointer, f.code, f.detail);
+    if (submit.validate_only()) {
+      verdict.set_outcome(wire::Verdict::INVALID);
+      ++context_.metrics.verdicts[{client->name, "invalid"}];
+      return;
+    }
+    return refuse(turn, client->name, verdict, wire::Verdict::INVALID, draft.faults.front().code);
+  }
+  if (submit.validate_only()) {
+    verdict.set_outcome(wire::Verdict::VALID);
+    ++context_.metrics.verdicts[{client->name, "valid"}];
+    return;
+  }
+  accept(turn, *client, submit, draft, verdict);
+}
+
+bool Intake::within_rate(const config::Client& client, TimeMs now) {
+  if (client.rate == 0) return true;
+  // One second's worth may come at once.
+  Bucket& bucket = buckets_.try_emplace(client.name, Bucket{static_cast<double>(client.rate), now}).first->second;
+  const double gained = static_cast<double>(std::max<TimeMs>(now - bucket.filled_ms, 0)) * client.rate / 1000.0;
+  bucket.tokens = std::min<double>(client.rate, bucket.tokens + gained);
+  bucket.filled_ms = now;
+  if (bucket.tokens < 1) return false;
+  bucket.tokens -= 1;
+  return true;
+}
+
+bool Intake::settled_by_key(Turn& turn, const config::Client& client, const wire::Submit& submit, wire::Verdict& verdict) {
+  const std::array<std::uint8_t, 16> hash = context_.keys.idempotency_hash(client.name, submit.idempotency_key());
+  std::optional<store::IdempotencyRow> known;
+  if (const auto fresh = fresh_keys_.find(std::string(as_text(hash))); fresh != fresh_keys_.end()) {
+    known = fresh->second;
+  } else {
+    Result<std::optional<store::IdempotencyRow>> row = context_.store.idempotency(turn.number_of_client(client.name), hash);
+    if (!row) {
+      turn.fail_with(row.what());
+      return true;
+    }
+    known = *row;
+  }
+  if (!known) return false;
+  const std::string_view given = std::string_view(submit.fingerprint()).substr(0, known->fingerprint.size());
+  if (given != as_text(known->fingerprint)) {
+    add_problem(verdict, "/idempotency_key", "key-reused", "this key was used before with another body; use a new key for a new message");
+    turn.leaf(EventType::key_reused, {}, nullptr, turn.number_of_client(client.name));
+    verdict.set_outcome(wire::Verdict::KEY_REUSED);
+  } else {
+    verdict.set_id(MessageId{known->key, known->random}.text());
+    verdict.set_outcome(wire::Verdict::REPLAYED);
+    // An auditor sees each repetition beside the message it stands for.
+    if (const Flight* flight = turn.find(known->key)) turn.leaf(EventType::replayed, {}, flight);
+  }
+  ++context_.metrics.verdicts[{client.name, std::string(outcome_word(verdict.outcome()))}];
+  return true;
+}
+
+void Intake::check_words(const config::Client& client, const wire::Submit& submit, Draft& draft) const {
+  const config::Config& config = *context_.config;
+  const int category = submit.category();
+  if (category < 1 || category > static_cast<int>(kLanes))
+    return draft.fault("/category", "unknown-category", "must be one of otp, security, transaction, service, marketing");
+  draft.category = static_cast<Category>(category);
+  if (std::ranges::find(client.categories, draft.category) == client.categories.end()) {
+    draft.forbidden = true;
+    return draft.fault("/category", "category-forbidden", "this client may not send " + std::string(name_of(draft.category)));
+  }
+  if (submit.reference().size() > kMaxReference) draft.fault("/reference", "too-long", "must have at most 128 bytes");
+
+  const std::string& wanted = submit.scenario().empty() ? config.rules(draft.category).scenario : submit.scenario();
+  const auto scenario = config.scenarios.find(wanted);
+  if (scenario == config.scenarios.end()) {
+    draft.fault("/scenario", "unknown-scenario", "there is no scenario of this name");
+  } else {
+    draft.scenario = &scenario->second;
+    const auto& allowed = draft.scenario->categories;
+    if (!allowed.empty() && std::ranges::find(allowed, draft.category) == allowed.end())
+      draft.fault("/scenario", "scenario-not-for-category", "this scenario is not for " + std::string(name_of(draft.category)));
+  }
+
+  if (submit.template_().empty()) {
+    if (submit.text().empty()) draft.fault("/template", "no-content", "give a template, or a text");
+    if (submit.text().size() > kMaxText) draft.fault("/text", "too-long", "must have at most 32768 bytes");
+    if (submit.subject().size() > kMaxSubject) draft.fault("/subject", "too-long", "must have at most 500 bytes");
+    if (submit.variable_size() > 0) draft.fault("/variables", "variables-without-template", "variables belong to a template");
+    return;
+  }
+  if (!submit.text().empty()) draft.fault("/text", "text-and-template", "give either a template or a text");
+  const auto found = config.templates.find(submit.template_());
+  if (found == config.templates.end()) return draft.fault("/template", "unknown-template", "there is no template of this name");
+  draft.text = &found->second;
+  if (std::ranges::find(draft.text->categories, draft.category) == draft.text->categories.end())
+    draft.fault("/template", "template-not-for-category", "this template is not for " + std::string(name_of(draft.category)));
+  if (static_cast<std::size_t>(submit.variable_size()) > kMaxVariables) return draft.fault("/variables", "too-many", "at most 100 variables");
+  templates::Variables variables;
+  for (const wire::Variable& variable : submit.variable()) variables.emplace_back(variable.name(), variable.value());
+  draft.values = draft.text->check(variables, draft.faults);
+}
+
+void Intake::check_recipient(const wire::Submit& submit, Draft& draft) const {
+  const wire::Recipient& r = submit.recipient();
+  if (!r.phone().empty() && !numbers::is_e164(r.phone())) draft.fault("/recipient/phone", "not-e164", "must be an international number, 7 to 15 digits");
+  if (!r.whatsapp().empty() && !numbers::is_e164(r.whatsapp())) draft.fault("/recipient/whatsapp", "not-e164", "must be an international number, 7 to 15 digits");
+  if (!r.email().empty() && !is_email(r.email())) draft.fault("/recipient/email", "not-an-address", "must be an e-mail address");
+  if (static_cast<std::size_t>(r.push_size()) > kMaxPushTokens) draft.fault("/recipient/push", "too-many", "at most 10 tokens");
+  for (int i = 0; i < r.push_size(); ++i)
+    if (r.push(i).token().empty() || r.push(i).token().size() > kMaxToken)
+      draft.fault("/recipient/push/" + std::to_string(i) + "/token", "bad-token", "must have 1 to 4096 bytes");
+  if (r.reference().size() > kMaxReference) draft.fault("/recipient/reference", "too-long", "must have at most 128 bytes");
+  if (r.phone().empty() && r.email().empty() && r.push_size() == 0 && r.whatsapp().empty())
+    draft.fault("/recipient", "no-address", "give at least one of phone, email, push, whatsapp");
+  if (draft.faults.empty() && !r.phone().empty() && context_.numbers)
+    if (const std::optional<numbers::Network> network = context_.numbers->find(r.phone())) draft.network = network->current;
+}
+
+void Intake::check_times(TimeMs now, const wire::Submit& submit, Draft& draft) const {
+  const auto deadline = static_cast<TimeMs>(submit.deadline_ms()), send_at = static_cast<TimeMs>(submit.send_at_ms());
+  if (send_at != 0 && (send_at < 0 || send_at > now + kMaxAhead)) draft.fault("/send_at", "too-far", "must be within a year from now");
+  else draft.send_at_ms = send_at > now ? send_at : 0;
+  const TimeMs begin = std::max(now, draft.send_at_ms);
+  if (deadline == 0) {
+    draft.deadline_ms = draft.scenario == nullptr ? begin : begin + draft.scenario->deadline.count();
+    return;
+  }
+  if (deadline <= now) draft.fault("/deadline", "deadline-passed", "the deadline has passed: the message would never be sent");
+  else if (deadline <= draft.send_at_ms) draft.fault("/deadline", "deadline-before-send-at", "the deadline must be after send_at");
+  else if (deadline > now + kMaxAhead) draft.fault("/deadline", "too-far", "must be within a year from now");
+  draft.deadline_ms = deadline;
+}
+
+// What one step would send; false, and why, when the recipient or the template has nothing for it.
+bool Intake::payload_for(const config::ScenarioStep& step, const wire::Submit& submit, const Draft& draft, Payload& payload, std::string& why) const {
+  const wire::Recipient& r = submit.recipient();
+  const Channel channel = step.step.channel;
+  payload.channel = channel;
+  payload.sender = step.sender;
+  switch (channel) {
+    case Channel::push:
+      if (r.push_size() > 0) {
+        payload.address = r.push(0).token();
+        payload.platform = r.push(0).platform();
+      }
+      break;
+    case Channel::email: payload.address = r.email(); break;
+    case Channel::whatsapp: payload.address = r.whatsapp().empty() ? r.phone() : r.whatsapp(); break;
+    case Channel::sms:
+    case Channel::viber:
+    case Channel::telegram:
+    case Channel::voice: payload.address = r.phone(); break;
+  }
+  if (payload.address.empty()) {
+    why = "no address";
+    return false;
+  }
+  if (draft.text == nullptr) {
+    payload.text = submit.text();
+    payload.subject = submit.subject();
+    return true;
+  }
+  const templates::Part* part = draft.text->part(r.locale(), channel, step.text);
+  // WhatsApp takes the bank's words only as a template that it has approved.
+  if (part == nullptr || (channel == Channel::whatsapp && part->provider_template.empty())) {
+    why = "no text";
+    return false;
+  }
+  draft.text->render(*part, draft.values, payload);
+  return true;
+}
+
+void Intake::plan(const wire::Submit& submit, Draft& draft) const {
+  std::string missing;
+  for (const config::ScenarioStep& step : draft.scenario->steps) {
+    Payload payload;
+    std::string why;
+    if (!payload_for(step, submit, draft, payload, why)) {
+      missing += (missing.empty() ? "" : ", ") + std::string(name_of(step.step.channel)) + ": " + why;
+      continue;
+    }
+    Step planned = step.step;
+    planned.payload = static_cast<std::uint8_t>(draft.content.payloads.size());
+    draft.content.payloads.push_back(std::move(payload));
+    draft.steps.push_back(planned);
+  }
+  if (draft.steps.empty())
+    return draft.fault("/recipient", "no-usable-step", "no step of scenario '" + draft.scenario->name + "' can be taken (" + missing + ")");
+  draft.content.recipient = submit.recipient().reference();
+  draft.content.template_name = submit.template_();
+}
+
+void Intake::accept(Turn& turn, const config::Client& client, const wire::Submit& submit, Draft& draft, wire::Verdict& verdict) {
+  Flight flight;
+  flight.id = {context_.ids.next(turn.now()), random_54_bits()};
+  flight.client = turn.number_of_client(client.name);
+  flight.category = draft.category;
+  flight.reference = submit.reference();
+  flight.network = draft.network;
+  flight.accepted_ms = turn.now();
+  flight.deadline_ms = draft.deadline_ms;
+  flight.send_at_ms = draft.send_at_ms;
+  flight.plan = std::move(draft.steps);
+  // One person is found by any of the addresses; the phone tells most, then e-mail, then a token.
+  const wire::Recipient& r = submit.recipient();
+  const std::string& whom = !r.phone().empty() ? r.phone() : !r.email().empty() ? r.email() : draft.content.payloads.front().address;
+  flight.recipient = context_.keys.pseudonym(whom);
+
+  if (!submit.idempotency_key().empty()) {
+    store::IdempotencyRow row;
+    row.client = flight.client;
+    row.hash = context_.keys.idempotency_hash(client.name, submit.idempotency_key());
+    row.key = flight.id.key;
+    row.random = flight.id.random;
+    std::copy_n(submit.fingerprint().begin(), std::min(submit.fingerprint().size(), row.fingerprint.size()), row.fingerprint.begin());
+    fresh_keys_.emplace(std::string(as_text(row.hash)), row);
+    turn.batch().idempotency.push_back(row);
+  }
+  audit::Body body{{audit::Field::recipient, hex16(flight.recipient)}, {audit::Field::scenario, draft.scenario->name}};
+  if (!submit.template_().empty()) body.emplace_back(audit::Field::template_name, submit.template_());
+  if (!flight.network.empty()) body.emplace_back(audit::Field::network, flight.network);
+  const Flight& accepted = turn.accept(std::move(flight), std::move(draft.content), body);
+  // Replies come from the address alone: remember which message waits for one.
+  for (const Step& step : accepted.plan)
+    if (step.until == Until::replied && step.channel != Channel::email && step.channel != Channel::push)
+      turn.batch().conversations.emplace_back(accepted.recipient, accepted.id.key);
+  verdict.set_id(accepted.id.text());
+  verdict.set_outcome(wire::Verdict::STORED);
+  ++context_.metrics.verdicts[{client.name, "stored"}];
+}
+
+void Intake::refuse(Turn& turn, const std::string& client, wire::Verdict& verdict, wire::Verdict::Outcome outcome, const std::string& reason) {
+  verdict.set_outcome(outcome);
+  ++context_.metrics.verdicts[{client, std::string(outcome_word(outcome))}];
+  turn.leaf(EventType::rejected, {{audit::Field::reason, reason}}, nullptr, client.empty() ? ClientId{0} : turn.number_of_client(client));
+}
+
+}  // namespace postern::vault

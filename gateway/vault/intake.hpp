@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: takes submits: who asks, may they, is the message whole, which way can it go; then accepts
+// it or says every fault with its JSON pointer. Used by: the vault. Threads: one.
+// Order of the questions: client, rate, idempotency key, category and rights, template and variables,
+// recipient, times, route. A refused submit changes nothing but the audit log.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+
+#include "gateway/vault/peers.hpp"
+#include "gateway/vault/turn.hpp"
+
+namespace postern::vault {
+
+class Intake {
+ public:
+  explicit Intake(Context& context) : context_(context) {}
+
+  // Appends the verdict to the peer's output.
+  void submit(Turn& turn, Peer& peer, const wire::Submit& submit);
+
+  // Keys accepted in the running turn are known before the store knows them; forget them after it.
+  void turn_over() { fresh_keys_.clear(); }
+
+  // The client an identity stands for; null when none. Pull sources have their client configured.
+  const config::Client* client_of(const Peer& peer, const std::string& identity) const;
+
+ private:
+  struct Bucket {
+    double tokens = 0;
+    TimeMs filled_ms = 0;
+  };
+  struct Draft;
+
+  bool within_rate(const config::Client& client, TimeMs now);
+  // True when the key settled the matter: replayed or reused.
+  bool settled_by_key(Turn& turn, const config::Client& client, const wire::Submit& submit, wire::Verdict& verdict);
+  void check_words(const config::Client& client, const wire::Submit& submit, Draft& draft) const;
+  void check_recipient(const wire::Submit& submit, Draft& draft) const;
+  void check_times(TimeMs now, const wire::Submit& submit, Draft& draft) const;
+  void plan(const wire::Submit& submit, Draft& draft) const;
+  bool payload_for(const config::ScenarioStep& step, const wire::Submit& submit, const Draft& draft, Payload& payload, std::string& why) const;
+  void accept(Turn& turn, const config::Client& client, const wire::Submit& submit, Draft& draft, wire::Verdict& verdict);
+  void refuse(Turn& turn, const std::string& client, wire::Verdict& verdict, wire::Verdict::Outcome outcome, const std::string& reason);
+
+  Context& context_;
+  std::unordered_map<std::string, Bucket> buckets_;
+  std::unordered_map<std::string, store::IdempotencyRow> fresh_keys_;
+};
+
+}  // namespace postern::vault

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/vault/progress.hpp"
+
+#include <algorithm>
+
+namespace postern::vault {
+namespace {
+
+constexpr std::size_t kMaxReason = 64, kMaxProviderId = 256, kMaxReplyText = 700;
+
+// A connector's machine word: printable, short; anything else is cut to what is.
+std::string word(const std::string& text) {
+  std::string out = text.substr(0, kMaxReason);
+  std::ranges::replace_if(out, [](char c) { return c <= ' ' || c > '~'; }, '_');
+  return out;
+}
+
+std::string_view kind_word(wire::Result::Kind kind) {
+  switch (kind) {
+    case wire::Result::SENT: return "sent";
+    case wire::Result::RETRY: return "retry";
+    case wire::Result::REFUSED: return "refused";
+    case wire::Result::UNKNOWN: return "unknown";
+    case wire::Result::THROTTLED: return "throttled";
+    case wire::Result::KIND_UNSET:
+    case wire::Result_Kind_Result_Kind_INT_MIN_SENTINEL_DO_NOT_USE_:
+    case wire::Result_Kind_Result_Kind_INT_MAX_SENTINEL_DO_NOT_USE_: break;
+  }
+  return {};
+}
+
+engine::Result::Kind engine_kind(wire::Result::Kind kind) {
+  if (kind == wire::Result::SENT) return engine::Result::Kind::sent;
+  if (kind == wire::Result::RETRY) return engine::Result::Kind::retry;
+  if (kind == wire::Result::UNKNOWN) return engine::Result::Kind::unknown;
+  if (kind == wire::Result::THROTTLED) return engine::Result::Kind::throttled;
+  return engine::Result::Kind::refused;
+}
+
+std::optional<AttemptState> state_of(wire::Progress progress) {
+  if (progress == wire::SENT) return AttemptState::sent;
+  if (progress == wire::DELIVERED) return AttemptState::delivered;
+  if (progress == wire::READ) return AttemptState::read;
+  if (progress == wire::REPLIED) return AttemptState::replied;
+  if (progress == wire::REFUSED) return AttemptState::refused;
+  return std::nullopt;
+}
+
+EventType event_of(wire::Observation::Kind kind) {
+  if (kind == wire::Observation::TLS_REFUSED) return EventType::tls_refused;
+  if (kind == wire::Observation::WEBHOOK_FORGED) return EventType::webhook_forged;
+  if (kind == wire::Observation::ROW_QUARANTINED) return EventType::row_quarantined;
+  if (kind == wire::Observation::BOUND) return EventType::bound;
+  if (kind == wire::Observation::UNBOUND) return EventType::unbound;
+  return EventType::peer_protocol_error;
+}
+
+}  // namespace
+
+void Progress::result(Turn& turn, const Peer& peer, const wire::Result& r) {
+  dispatcher_.answered(peer.connector, static_cast<MessageKey>(r.attempt().message()), r.attempt().number());
+  const Found found = find(turn, peer.connector, r.attempt());
+  const std::string_view kind = kind_word(r.kind());
+  if (found.flight == nullptr || kind.empty()) return;
+  ++context_.metrics.results[{peer.name, std::string(kind)}];
+  audit::Body extra;
+  for (const std::string& id : r.provider_id()) extra.emplace_back(audit::Field::provider_id, id.substr(0, kMaxProviderId));
+
+  engine::Result input;
+  input.attempt = found.attempt;
+  input.kind = engine_kind(r.kind());
+  input.receipts = r.receipts();
+  input.parts = static_cast<std::uint8_t>(std::clamp<int>(r.provider_id_size(), 1, kMaxParts));
+  input.retry_after_ms = r.retry_after_ms();
+  input.reason = word(r.reason());
+  turn.advance(*found.flight, input, std::move(extra));
+
+  if (r.kind() != wire::Result::SENT) return;
+  for (int part = 0; part < r.provider_id_size() && static_cast<std::size_t>(part) < kMaxParts; ++part) {
+    const std::string& id = r.provider_id(part);
+    if (id.empty() || id.size() > kMaxProviderId) continue;
+    store::ProviderRow row{peer.connector, id, found.flight->id.key, static_cast<std::uint8_t>(found.attempt),
+                           static_cast<std::uint8_t>(part), r.provider_id_size() == 1};
+    turn.batch().providers.push_back(row);
+    fresh_ids_.insert_or_assign({peer.connector, id}, row);
+    unpark(turn, peer.connector, id);
+  }
+}
+
+Progress::Found Progress::find(Turn& turn, ConnectorId connector, const wire::Attempt& attempt) {
+  Flight* flight = turn.find(static_cast<MessageKey>(attempt.message()));
+  const std::size_t index = attempt.number() - 1U;
+  // A connector speaks of its own attempts only.
+  if (flight == nullptr || attempt.number() == 0 || index >= flight->attempts.size() || flight->attempts[index].connector != connector) return {};
+  return {flight, index, 0, /*all_parts=*/true};
+}
+
+Progress::Found Progress::find(Turn& turn, ConnectorId connector, const std::string& provider_id) {
+  std::optional<store::ProviderRow> row;
+  if (const auto fresh = fresh_ids_.find({connector, provider_id}); fresh != fresh_ids_.end()) {
+    row = fresh->second;
+  } else {
+    Result<std::optional<store::ProviderRow>> stored = context_.store.provider(connector, provider_id);
+    if (!stored) {
+      turn.fail_with(stored.what());
+      return {};
+    }
+    row = *stored;
+  }
+  if (!row) return {};
+  Flight* flight = turn.find(row->key);
+  if (flight == nullptr || row->attempt >= flight->attempts.size()) return {};
+  return {flight, row->attempt, row->part, row->all_parts};
+}
+
+// A webhook speaks on behalf of a channel's connector; others for themselves.
+ConnectorId Progress::spoken_for(Turn& turn, const Peer& peer, const std::string& connector) const {
+  if (connector.empty() || connector == peer.name) return peer.connector;
+  const auto own = context_.config->connectors.find(peer.name);
+  // Channels carry; only a source without a channel of its own may speak for another.
+  if (own == context_.config->connectors.end() || own->second.channel || !context_.config->connectors.contains(connector)) return 0;
+  return turn.number_of_connector(connector);
+}
+
+void Progress::receipt(Turn& turn, const Peer& peer, const wire::Receipt& r) {
+  const ConnectorId connector = spoken_for(turn, peer, r.connector());
+  if (connector == 0 || !state_of(r.progress())) return;
+  Found found;
+  if (r.has_attempt()) found = find(turn, connector, r.attempt());
+  if (found.flight == nullptr && !r.provider_id().empty() && r.provider_id().size() <= kMaxProviderId) {
+    found = find(turn, connector, r.provider_id());
+    if (found.flight == nullptr && !turn.failed()) {
+      // It may have overtaken the result that names this id: keep it until that comes.
+      Bytes data;
+      const std::string text = r.SerializeAsString();
+      data.assign(text.begin(), text.end());
+      turn.batch().parked.push_back({connector, r.provider_id(), turn.now(), std::move(data)});
+      ++context_.metrics.unmatched;
+      return;
+    }
+  }
+  if (found.flight == nullptr) {
+    ++context_.metrics.unmatched;
+    return;
+  }
+  apply(turn, found, r, connector);
+}
+
+void Progress::apply(Turn& turn, const Found& found, const wire::Receipt& r, ConnectorId connector) {
+  const std::optional<AttemptState> progress = state_of(r.progress());
+  if (!progress) return;
+  ++context_.metrics.receipts[{context_.names.name(connector).substr(10), std::string(name_of(*progress))}];
+  engine::Receipt input{found.attempt, *progress, found.part, found.all_parts, word(r.reason())};
+  turn.advance(*found.flight, input);
+}
+
+void Progress::unpark(Turn& turn, ConnectorId connector, const std::string& provider_id) {
+  Result<std::vector<store::ParkedRow>> rows = context_.store.parked(connector, provider_id);
+  if (!rows) return turn.fail_with(rows.what());
+  // One of this very turn is not in the store yet.
+  for (const store::ParkedRow& row : turn.batch().parked)
+    if (row.connector == connector && row.id == provider_id) rows->push_back(row);
+  std::erase_if(turn.batch().parked, [&](const store::ParkedRow& row) { return row.connector == connector && row.id == provider_id; });
+  if (rows->empty()) return;
+  turn.batch().unparked.emplace_back(connector, provider_id);
+  const Found found = find(turn, connector, provider_id);
+  for (const store::ParkedRow& row : *rows) {
+    wire::Receipt receipt;
+    if (found.flight != nullptr && receipt.ParseFromArray(row.data.data(), static_cast<int>(row.data.size()))) apply(turn, found, receipt, connector);
+  }
+}
+
+void Progress::reply(Turn& turn, const Peer& peer, const wire::Reply& r) {
+  const ConnectorId connector = spoken_for(turn, peer, r.connector());
+  if (connector == 0) return;
+  Found found;
+  if (r.has_attempt()) found = find(turn, connector, r.attempt());
+  if (found.flight == nullptr && !r.context_id().empty()) found = find(turn, connector, r.context_id());
+  if (found.flight == nullptr && !r.from().empty()) {
+    // No reference: it answers the last message that waits for an answer from this address.
+    Result<std::optional<MessageKey>> key = context_.store.conversation(context_.keys.pseudonym(r.from()));
+    if (!key) return turn.fail_with(key.what());
+    Flight* flight = *key ? turn.find(**key) : nullptr;
+    for (std::size_t i = flight == nullptr ? 0 : flight->attempts.size(); i-- > 0;) {
+      if (flight->attempts[i].connector != connector || flight->attempts[i].state == AttemptState::ready) continue;
+      found = {flight, i, 0, /*all_parts=*/true};
+      break;
+    }
+  }
+  audit::Body body{{audit::Field::provider_id, r.provider_id().substr(0, kMaxProviderId)},
+                   {audit::Field::text, (r.payload().empty() ? r.text() : r.payload()).substr(0, kMaxReplyText)}};
+  if (found.flight == nullptr) {
+    turn.leaf(EventType::replied, body, nullptr, 0, connector);
+    return;
+  }
+  const engine::Outcome outcome = turn.advance(*found.flight, engine::Receipt{found.attempt, AttemptState::replied, 0, /*all_parts=*/true, {}}, body);
+  // The same reply told twice changes nothing; another reply of the same customer is worth a leaf.
+  if (outcome.ignored) turn.leaf(EventType::replied, body, found.flight, 0, connector);
+}
+
+void Progress::observation(Turn& turn, const Peer& peer, const wire::Observation& o) {
+  const EventType type = event_of(o.kind());
+  context_.metrics.observations[{peer.name, std::string(name_of(type))}] += std::max<std::uint32_t>(o.count(), 1);
+  audit::Body body{{audit::Field::reason, word(o.reason())}};
+  if (!o.object().empty()) body.emplace_back(audit::Field::object, o.object().substr(0, 128));
+  if (o.count() > 1) body.emplace_back(audit::Field::count, std::to_string(o.count()));
+  turn.leaf(type, body, nullptr, 0, peer.connector);
+}
+
+bool Progress::timers(Turn& turn, std::size_t limit) {
+  Result<std::vector<store::FlightRow>> rows = context_.store.due(turn.now(), limit);
+  if (!rows) {
+    turn.fail_with(rows.what());
+    return false;
+  }
+  for (const store::FlightRow& row : *rows) {
+    Flight* flight = turn.take(row);
+    if (flight == nullptr) return false;
+    turn.advance(*flight, engine::Due{});
+  }
+  return rows->size() == limit;
+}
+
+bool Progress::confirm(Turn& turn, Flight& flight, AttemptState progress) {
+  for (std::size_t i = flight.attempts.size(); i-- > 0;) {
+    const Attempt& attempt = flight.attempts[i];
+    if (flight.plan[attempt.step].channel != Channel::push || attempt.state == AttemptState::ready || attempt.state == AttemptState::withdrawn) continue;
+    turn.advance(flight, engine::Receipt{i, progress, 0, /*all_parts=*/true, "app"});
+    return true;
+  }
+  return false;
+}
+
+}  // namespace postern::vault

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/vault/query.hpp"
+
+#include <algorithm>
+
+namespace postern::vault {
+namespace {
+
+constexpr std::uint32_t kMaxEvents = 1000, kMaxWaitMs = 60'000;
+constexpr std::size_t kMaxPolls = 10'000, kPushedAtOnce = 500;
+
+wire::Progress wire_of(AttemptState state) {
+  switch (state) {
+    case AttemptState::ready: return wire::ACCEPTED;
+    case AttemptState::handed: return wire::HANDED;
+    case AttemptState::sent: return wire::SENT;
+    case AttemptState::delivered: return wire::DELIVERED;
+    case AttemptState::read: return wire::READ;
+    case AttemptState::replied: return wire::REPLIED;
+    case AttemptState::refused:
+    case AttemptState::withdrawn: return wire::REFUSED;
+    case AttemptState::unknown: return wire::UNKNOWN;
+  }
+  return wire::PROGRESS_UNSET;
+}
+
+wire::Progress wire_of(MessageState state) {
+  switch (state) {
+    case MessageState::scheduled:
+    case MessageState::active: return wire::ACCEPTED;
+    case MessageState::reached: return wire::REACHED;
+    case MessageState::failed: return wire::FAILED;
+    case MessageState::expired: return wire::EXPIRED;
+    case MessageState::cancelled: return wire::CANCELLED;
+    case MessageState::suppressed: return wire::SUPPRESSED;
+  }
+  return wire::PROGRESS_UNSET;
+}
+
+wire::Progress wire_of(EventType type) {
+  if (type == EventType::sent) return wire::SENT;
+  if (type == EventType::delivered) return wire::DELIVERED;
+  if (type == EventType::read) return wire::READ;
+  if (type == EventType::replied) return wire::REPLIED;
+  return wire::PROGRESS_UNSET;
+}
+
+std::string field_of(const audit::Body& body, audit::Field field) {
+  for (const auto& [name, text] : body)
+    if (name == field) return text;
+  return {};
+}
+
+}  // namespace
+
+wire::MessageView view_of(const Context& context, const Flight& flight) {
+  wire::MessageView view;
+  view.set_id(flight.id.text());
+  view.set_reference(flight.reference);
+  view.set_category(static_cast<wire::Category>(static_cast<int>(flight.category)));
+  view.set_state(wire_of(flight.state));
+  view.set_reason(flight.reason);
+  view.set_accepted_ms(static_cast<std::uint64_t>(flight.accepted_ms));
+  view.set_deadline_ms(static_cast<std::uint64_t>(flight.deadline_ms));
+  view.set_ended_ms(static_cast<std::uint64_t>(flight.ended_ms));
+  for (std::size_t i = 0; i < flight.attempts.size(); ++i) {
+    const Attempt& attempt = flight.attempts[i];
+    wire::AttemptView& out = *view.add_attempt();
+    out.set_number(static_cast<std::uint32_t>(i + 1));
+    out.set_channel(std::string(name_of(flight.plan[attempt.step].channel)));
+    out.set_connector(context.names.name(attempt.connector).substr(std::string_view("connector:").size()));
+    out.set_progress(wire_of(attempt.state));
+    out.set_reason(attempt.reason);
+    out.set_handed_ms(static_cast<std::uint64_t>(attempt.handed_ms));
+    out.set_changed_ms(static_cast<std::uint64_t>(attempt.changed_ms));
+    out.set_parts(attempt.parts);
+  }
+  return view;
+}
+
+void Queries::query(Turn& turn, Peer& peer, const wire::Query& query) {
+  wire::Answer answer;
+  answer.set_tag(query.tag());
+  answer.set_outcome(wire::Answer::OK);
+  const config::Client* client = intake_.client_of(peer, query.identity());
+  if (client == nullptr) {
+    answer.set_outcome(wire::Answer::CLIENT_UNKNOWN);
+    peer.out.add_answer()->Swap(&answer);
+    return;
+  }
+  switch (query.ask_case()) {
+    case wire::Query::kGet:
+      if (const Flight* flight = own_message(turn, *client, query.get(), answer)) *answer.mutable_message() = view_of(context_, *flight);
+      break;
+    case wire::Query::kCancel:
+      if (Flight* flight = own_message(turn, *client, query.cancel(), answer)) {
+        if (turn.advance(*flight, engine::Cancel{}).too_late) answer.set_outcome(wire::Answer::TOO_LATE);
+        *answer.mutable_message() = view_of(context_, *flight);
+      }
+      break;
+    case wire::Query::kEvents: {
+      const ClientId number = turn.number_of_client(client->name);
+      const std::uint32_t limit = std::clamp<std::uint32_t>(query.events().limit(), 1, kMaxEvents);
+      answer.set_cursor(query.events().after());
+      const bool some = fill_events(turn, number, query.events().after(), limit, answer);
+      if (!some && query.events().wait_ms() > 0 && polls_.size() < kMaxPolls) {
+        polls_.push_back({peer.id, query.tag(), number, query.events().after(), limit,
+                          turn.now() + std::min(query.events().wait_ms(), kMaxWaitMs)});
+        return;
+      }
+      break;
+    }
+    case wire::Query::kAppReceipt: {
+      const bool wanted = query.app_receipt().progress() == wire::DELIVERED || query.app_receipt().progress() == wire::READ;
+      Flight* flight = nullptr;
+      if (!wanted) {
+        answer.set_outcome(wire::Answer::BAD_REQUEST);
+      } else if (const std::optional<MessageId> id = MessageId::parse(query.app_receipt().id())) {
+        flight = turn.find(id->key);
+        if (flight != nullptr && flight->id != *id) flight = nullptr;
+        // The bank's app server confirms for every client; a client confirms its own.
+        if (flight != nullptr && !client->may_confirm && flight->client != turn.number_of_client(client->name)) flight = nullptr;
+      }
+      if (!wanted) break;
+      if (flight == nullptr) answer.set_outcome(wire::Answer::NOT_FOUND);
+      else if (!progress_.confirm(turn, *flight, query.app_receipt().progress() == wire::READ ? AttemptState::read : AttemptState::delivered))
+        answer.set_outcome(wire::Answer::TOO_LATE);
+      break;
+    }
+    case wire::Query::kMetrics:
+      if (!client->may_read_metrics) answer.set_outcome(wire::Answer::FORBIDDEN);
+      else answer.set_metrics(metrics_text());
+      break;
+    case wire::Query::ASK_NOT_SET: answer.set_outcome(wire::Answer::BAD_REQUEST); break;
+  }
+  peer.out.add_answer()->Swap(&answer);
+}
+
+Flight* Queries::own_message(Turn& turn, const config::Client& client, const std::string& text, wire::Answer& answer) {
+  const std::optional<MessageId> id = MessageId::parse(text);
+  Flight* flight = id ? turn.find(id->key) : nullptr;
+  // Another client's message and one that does not exist are answered alike.
+  if (flight != nullptr && flight->id == *id && flight->client == turn.number_of_client(client.name)) return flight;
+  answer.set_outcome(wire::Answer::NOT_FOUND);
+  return nullptr;
+}
+
+bool Queries::fill_events(Turn& turn, ClientId client, std::uint64_t after, std::uint32_t limit, wire::Answer& answer) {
+  const std::vector<wire::Event> events = events_after(turn, client, after, limit);
+  for (const wire::Event& event : events) {
+    *answer.add_event() = event;
+    answer.set_cursor(event.sequence());
+  }
+  return !events.empty();
+}
+
+std::vector<wire::Event> Queries::events_after(Turn& turn, ClientId client, std::uint64_t after, std::size_t limit) {
+  std::vector<wire::Event> events;
+  // Cursors are sequence + 1, so that 0 means the beginning.
+  Result<std::vector<std::uint64_t>> sequences = context_.store.events(client, after, limit);
+  if (!sequences) {
+    turn.fail_with(sequences.what());
+    return events;
+  }
+  for (const std::uint64_t cursor : *sequences) {
+    Result<std::vector<Bytes>> leaf = context_.store.leaves(cursor - 1, 1);
+    if (!leaf) {
+      turn.fail_with(leaf.what());
+      return events;
+    }
+    if (leaf->empty()) continue;
+    if (std::optional<wire::Event> event = event_of(turn, cursor, leaf->front())) events.push_back(std::move(*event));
+  }
+  return events;
+}
+
+std::optional<wire::Event> Queries::event_of(Turn& turn, std::uint64_t cursor, ByteView bytes) {
+  const std::optional<audit::Leaf> leaf = audit::decode_leaf(bytes);
+  const Flight* flight = leaf ? turn.find(leaf->message.key) : nullptr;
+  if (flight == nullptr) return std::nullopt;
+  const audit::Body body = context_.log.open(*leaf).value_or(audit::Body{});
+  wire::Event event;
+  event.set_sequence(cursor);
+  event.set_id(flight->id.text());
+  event.set_reference(flight->reference);
+  event.set_progress(is_final(leaf->state) ? wire_of(leaf->state) : wire_of(leaf->type));
+  event.set_reason(is_final(leaf->state) ? flight->reason : field_of(body, audit::Field::reason));
+  event.set_at_ms(static_cast<std::uint64_t>(leaf->utc_us / 1000));
+  if (leaf->attempt > 0 && leaf->attempt <= flight->attempts.size())
+    event.set_channel(std::string(name_of(flight->plan[flight->attempts[leaf->attempt - 1U].step].channel)));
+  if (leaf->type == EventType::replied) event.set_text(field_of(body, audit::Field::text));
+  return event;
+}
+
+void Queries::tell(Turn& turn, const std::vector<ClientId>& clients) {
+  const auto has_news = [&](ClientId client) { return std::ranges::find(clients, client) != clients.end(); };
+  std::erase_if(polls_, [&](const Poll& poll) {
+    if (!has_news(poll.client) && turn.now() < poll.until_ms) return false;
+    const auto peer = peers_.find(poll.peer);
+    if (peer == peers_.end()) return true;
+    wire::Answer answer;
+    answer.set_tag(poll.tag);
+    answer.set_outcome(wire::Answer::OK);
+    answer.set_cursor(poll.after);
+    if (!fill_events(turn, poll.client, poll.after, poll.limit, answer) && turn.now() < poll.until_ms) return false;
+    peer->second.out.add_answer()->Swap(&answer);
+    return true;
+  });
+  for (auto& [id, peer] : peers_) {
+    if (!peer.wants_events || (!has_news(peer.client) && !peer.lagging)) continue;
+    const std::vector<wire::Event> events = events_after(turn, peer.client, peer.events_sent, kPushedAtOnce);
+    for (const wire::Event& event : events) *peer.out.add_event() = event;
+    if (!events.empty()) peer.events_sent = events.back().sequence();
+    peer.lagging = events.size() == kPushedAtOnce;
+  }
+}
+
+std::string Queries::metrics_text() const {
+  std::map<std::string, std::array<std::uint64_t, 3>> connectors;
+  for (const auto& [name, connector] : context_.config->connectors) connectors[name] = {0, 0, 0};
+  for (const auto& [id, peer] : peers_) connectors[peer.name] = {peer.up ? 1U : 0U, peer.window, dispatcher_.outstanding(peer.connector)};
+  return context_.metrics.text(connectors);
+}
+
+void Queries::forget(PeerId peer) {
+  std::erase_if(polls_, [&](const Poll& poll) { return poll.peer == peer; });
+}
+
+TimeMs Queries::next_timeout() const {
+  TimeMs next = 0;
+  for (const Poll& poll : polls_) next = next == 0 ? poll.until_ms : std::min(next, poll.until_ms);
+  return next;
+}
+
+}  // namespace postern::vault

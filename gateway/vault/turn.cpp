@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/vault/turn.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace postern::vault {
+namespace {
+
+// What the client that sent the message is told of. The rest is between the gateway and its auditors.
+bool client_hears(EventType type, bool ended_here) {
+  return ended_here || type == EventType::sent || type == EventType::delivered || type == EventType::read || type == EventType::replied;
+}
+
+Place content_place(MessageKey key) { return {"content", "sealed", static_cast<std::uint64_t>(key), 1}; }
+
+}  // namespace
+
+void Turn::open(TimeMs now_ms, std::int64_t utc_us, std::uint64_t steady_us) {
+  now_ms_ = now_ms;
+  utc_us_ = utc_us;
+  steady_us_ = steady_us;
+  mark_before_ = context_.log.mark();
+  ids_before_ = context_.ids;
+}
+
+Flight* Turn::find(MessageKey key) {
+  if (const auto found = flights_.find(key); found != flights_.end()) return &found->second.flight;
+  Result<std::optional<store::FlightRow>> row = context_.store.load(key);
+  if (!row) {
+    fail_with(row.what());
+    return nullptr;
+  }
+  return *row ? take(**row) : nullptr;
+}
+
+Flight* Turn::take(const store::FlightRow& row) {
+  // What this turn or the cache knows is newer than, or the same as, what the store gave.
+  if (const auto found = flights_.find(row.key); found != flights_.end()) return &found->second.flight;
+  std::optional<Flight> flight = decode_flight(row.key, row.data);
+  if (!flight) {
+    fail_with(fmt::format("the state of message key {} is damaged in the store", row.key));
+    return nullptr;
+  }
+  age_.push_back(row.key);
+  return &flights_.emplace(row.key, Slot{std::move(*flight), false, false, nullptr}).first->second.flight;
+}
+
+Flight& Turn::accept(Flight flight, Content content, const audit::Body& body) {
+  const MessageKey key = flight.id.key;
+  age_.push_back(key);
+  Slot& slot = flights_.emplace(key, Slot{std::move(flight), false, true, std::make_unique<Content>(std::move(content))}).first->second;
+  batch_.contents.push_back({key, context_.keys.seal(Purpose::content, content_place(key), encode(*slot.content))});
+  with_content_.push_back(key);
+  touch(slot);
+  leaf(EventType::accepted, body, &slot.flight);
+  ++context_.metrics.accepted[lane_of(slot.flight.category)];
+  ++context_.metrics.waiting;
+  advance(slot.flight, engine::Begin{});
+  return slot.flight;
+}
+
+void Turn::touch(Slot& slot) {
+  if (std::exchange(slot.dirty, true)) return;
+  dirty_.push_back(slot.flight.id.key);
+}
+
+engine::Outcome Turn::advance(Flight& flight, const engine::Input& input, audit::Body extra) {
+  const config::CategoryRules& category = context_.config->rules(flight.category);
+  const engine::Rules rules{category.in_doubt, category.tries, 1000};
+  const Queue before = flight.queue();
+  const std::size_t attempts_before = flight.attempts.size();
+  engine::Outcome outcome = engine::advance(flight, input, now_ms_, rules, route_);
+  if (outcome.ignored) return outcome;
+  touch(flights_.at(flight.id.key));
+  for (std::size_t i = 0; i < outcome.happened.size(); ++i) {
+    // The leaf that ends the message is the last one, and says so.
+    const bool ends = outcome.ended && i + 1 == outcome.happened.size();
+    note(flight, outcome.happened[i], ends, i == 0 ? std::move(extra) : audit::Body{});
+  }
+  if (outcome.ended) {
+    ++context_.metrics.ended[{std::string(name_of(flight.category)), std::string(name_of(flight.state))}];
+    --context_.metrics.waiting;
+  }
+  const Queue after = flight.queue();
+  // A second attempt at the same connector leaves `before` and `after` alike but is a new place in its queue.
+  if (after.connector != 0 && !after.handed && (after != before || flight.attempts.size() != attempts_before))
+    queues_.became_ready(flight, after.connector);
+  if (outcome.call_back >= 0) queues_.call_back(flight, static_cast<std::size_t>(outcome.call_back));
+  return outcome;
+}
+
+void Turn::note(Flight& flight, const engine::Happened& what, bool ended_here, audit::Body&& extra) {
+  audit::Body body = std::move(extra);
+  if (!what.reason.empty()) body.emplace_back(audit::Field::reason, what.reason);
+  audit::Leaf entry;
+  entry.type = what.type;
+  entry.message = flight.id;
+  entry.before = flight.last_leaf;
+  entry.client = flight.client;
+  if (what.attempt >= 0) {
+    entry.attempt = static_cast<std::uint8_t>(what.attempt + 1);
+    entry.connector = flight.attempts[static_cast<std::size_t>(what.attempt)].connector;
+  }
+  if (ended_here) {
+    entry.state = flight.state;
+    // One leaf says both what happened and how the message ended by it.
+    if (what.reason.empty() || what.type != EventType::ended) body.emplace_back(audit::Field::text, flight.reason);
+  }
+  const std::uint64_t sequence = context_.log.append(std::move(entry), body, utc_us_, steady_us_);
+  flight.last_leaf = sequence + 1;
+  if (what.type == EventType::in_doubt) ++context_.metrics.in_doubt;
+  if (what.type == EventType::double_contact) ++context_.metrics.double_contacts;
+  if (!client_hears(what.type, ended_here)) return;
+  batch_.events.emplace_back(flight.client, sequence + 1);
+  if (std::ranges::find(told_clients_, flight.client) == told_clients_.end()) told_clients_.push_back(flight.client);
+}
+
+const Content* Turn::content(const Flight& flight) {
+  Slot& slot = flights_.at(flight.id.key);
+  if (slot.content) return slot.content.get();
+  Result<std::optional<Bytes>> sealed = context_.store.content(flight.id.key);
+  if (!sealed) {
+    fail_with(sealed.what());
+    return nullptr;
+  }
+  Bytes plain;
+  std::optional<Content> content;
+  if (*sealed && context_.keys.open(Purpose::content, content_place(flight.id.key), **sealed, plain)) content = decode_content(plain);
+  wipe(plain.data(), plain.size());
+  if (!content) return nullptr;
+  slot.content = std::make_unique<Content>(std::move(*content));
+  with_content_.push_back(flight.id.key);
+  return slot.content.get();
+}
+
+std::uint64_t Turn::leaf(EventType type, const audit::Body& body, const Flight* flight, ClientId client, ConnectorId connector) {
+  audit::Leaf entry;
+  entry.type = type;
+  entry.client = client;
+  entry.connector = connector;
+  if (flight == nullptr) return context_.log.append(std::move(entry), body, utc_us_, steady_us_);
+  Slot& slot = flights_.at(flight->id.key);
+  entry.message = flight->id;
+  entry.before = flight->last_leaf;
+  entry.client = flight->client;
+  const std::uint64_t sequence = context_.log.append(std::move(entry), body, utc_us_, steady_us_);
+  slot.flight.last_leaf = sequence + 1;
+  touch(slot);
+  return sequence;
+}
+
+std::uint16_t Turn::number_of(const std::string& name) {
+  bool fresh = false;
+  const std::uint16_t id = context_.names.number(name, fresh);
+  if (fresh) {
+    batch_.names.emplace_back(id, name);
+    fresh_names_.push_back(id);
+  }
+  return id;
+}
+
+Status Turn::commit() {
+  if (!failure_.empty()) return fail(failure_);
+  for (const MessageKey key : dirty_) {
+    const Slot& slot = flights_.at(key);
+    (slot.fresh ? batch_.inserts : batch_.updates)
+        .push_back({key, slot.flight.queue(), lane_of(slot.flight.category), slot.flight.wake_ms(), encode(slot.flight)});
+  }
+  const std::vector<audit::Entry>& entries = context_.log.fresh();
+  for (const audit::Entry& entry : entries) batch_.leaves.push_back({entry.sequence, &entry.leaf});
+  if (!entries.empty()) batch_.audit_mark = audit::encode(context_.log.mark());
+  if (batch_.empty()) return {};
+
+  const auto begun = std::chrono::steady_clock::now();
+  if (const Status written = context_.store.commit(batch_); !written) {
+    ++context_.metrics.commit_failures;
+    return written;
+  }
+  context_.metrics.commit_us.add(static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begun).count()));
+  ++context_.metrics.commits;
+  context_.metrics.leaves += entries.size();
+  for (const MessageKey key : dirty_) {
+    Slot& slot = flights_.at(key);
+    slot.dirty = slot.fresh = false;
+  }
+  for (const MessageKey key : with_content_) flights_.at(key).content.reset();
+  dirty_.clear();
+  with_content_.clear();
+  batch_ = {};
+  fresh_names_.clear();
+  told_clients_.clear();
+  trim();
+  return {};
+}
+
+void Turn::abandon() {
+  flights_.clear();
+  age_.clear();
+  dirty_.clear();
+  with_content_.clear();
+  batch_ = {};
+  told_clients_.clear();
+  for (const std::uint16_t id : fresh_names_) context_.names.forget(id);
+  fresh_names_.clear();
+  context_.log.put_back(std::move(mark_before_));
+  context_.ids = ids_before_;
+  failure_.clear();
+}
+
+void Turn::trim() {
+  while (age_.size() > kCache) {
+    flights_.erase(age_.front());
+    age_.pop_front();
+  }
+}
+
+}  // namespace postern::vault

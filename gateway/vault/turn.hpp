@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: one turn of the vault: the flights it touches, what it writes, what it says. Everything that
+// happens in a turn becomes true with one commit or not at all; nothing is told to anybody before.
+// Used by: gateway/vault. Threads: one. Ownership: owns the cache of flights; pointers to flights hold
+// until the next commit() or abandon().
+// Errors: reading errors make the turn fail: commit() then refuses and the caller abandons it.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "gateway/domain/content.hpp"
+#include "gateway/engine/engine.hpp"
+#include "gateway/vault/context.hpp"
+
+namespace postern::vault {
+
+// Told of every change of a flight's place in a connector's queue, so that windows and ready sets stay
+// true without anybody else keeping count.
+struct QueueWatcher {
+  virtual ~QueueWatcher() = default;
+  virtual void became_ready(const Flight& flight, ConnectorId connector) = 0;
+  virtual void call_back(const Flight& flight, std::size_t attempt) = 0;   // handed, but no longer wanted
+};
+
+class Turn {
+ public:
+  Turn(Context& context, QueueWatcher& queues, engine::Route route) : context_(context), queues_(queues), route_(std::move(route)) {}
+
+  void open(TimeMs now_ms, std::int64_t utc_us, std::uint64_t steady_us);
+  TimeMs now() const { return now_ms_; }
+
+  // The flight, from the cache or the store; nullptr when there is none (or the store failed).
+  Flight* find(MessageKey key);
+  // The same for a row that the store just gave.
+  Flight* take(const store::FlightRow& row);
+  // A new message with what it says; begins it with the engine and writes its `accepted` leaf.
+  Flight& accept(Flight flight, Content content, const audit::Body& body);
+
+  // Lets the engine decide, and turns what happened into leaves and events. `extra` goes into the body
+  // of the first leaf.
+  engine::Outcome advance(Flight& flight, const engine::Input& input, audit::Body extra = {});
+
+  // What the message says; from this turn or opened from the store. Null when it cannot be read.
+  const Content* content(const Flight& flight);
+
+  // A leaf that belongs to no message, or is no decision of the engine.
+  std::uint64_t leaf(EventType type, const audit::Body& body, const Flight* flight = nullptr, ClientId client = 0, ConnectorId connector = 0);
+
+  ClientId number_of_client(const std::string& name) { return number_of("client:" + name); }
+  ConnectorId number_of_connector(const std::string& name) { return number_of("connector:" + name); }
+
+  store::Batch& batch() { return batch_; }
+  const std::vector<ClientId>& clients_with_events() const { return told_clients_; }
+
+  // Writes everything. On failure nothing of the turn is true: the caller abandons it and closes every
+  // link, so that connectors say again what was not committed.
+  Status commit();
+  void abandon();
+  bool failed() const { return !failure_.empty(); }
+  void fail_with(const std::string& why) { if (failure_.empty()) failure_ = why; }
+
+ private:
+  struct Slot {
+    Flight flight;
+    bool dirty = false, fresh = false;
+    std::unique_ptr<Content> content;
+  };
+  static constexpr std::size_t kCache = 65'536;
+
+  std::uint16_t number_of(const std::string& name);
+  void touch(Slot& slot);
+  void note(Flight& flight, const engine::Happened& what, bool ended_here, audit::Body&& extra);
+  void trim();
+
+  Context& context_;
+  QueueWatcher& queues_;
+  engine::Route route_;
+  TimeMs now_ms_ = 0;
+  std::int64_t utc_us_ = 0;
+  std::uint64_t steady_us_ = 0;
+
+  std::unordered_map<MessageKey, Slot> flights_;
+  std::deque<MessageKey> age_;             // keys in the order they entered the cache
+  std::vector<MessageKey> dirty_, with_content_;
+  store::Batch batch_;
+  std::vector<ClientId> told_clients_;
+  std::vector<std::uint16_t> fresh_names_;
+  audit::Log::Mark mark_before_;
+  KeySource ids_before_;
+  std::string failure_;
+};
+
+}  // namespace postern::vault

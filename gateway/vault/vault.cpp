@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/vault/vault.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
+#include "gateway/store/embedded.hpp"
+
+namespace postern::vault {
+namespace {
+
+constexpr std::size_t kTimersPerTurn = 1000, kMaxUnpublished = 100'000, kLeavesAtOnce = 4096;
+
+}  // namespace
+
+Clock Clock::system() {
+  using std::chrono::duration_cast;
+  using std::chrono::microseconds;
+  return {[] { return static_cast<std::int64_t>(duration_cast<microseconds>(std::chrono::system_clock::now().time_since_epoch()).count()); },
+          [] { return static_cast<std::uint64_t>(duration_cast<microseconds>(std::chrono::steady_clock::now().time_since_epoch()).count()); }};
+}
+
+Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config> config, const Keyring& ring, const std::string& folder,
+                                           const Clock& clock) {
+  Keys keys(ring);
+  Result<std::unique_ptr<store::Store>> store = store::open_embedded(folder + "/postern.db", keys.store_key());
+  if (!store) return fail(store.what());
+  const Result<Bytes> mark_bytes = (*store)->audit_mark();
+  if (!mark_bytes) return fail(mark_bytes.what());
+  audit::Log::Mark mark;
+  if (!mark_bytes->empty()) {
+    std::optional<audit::Log::Mark> found = audit::decode_mark(*mark_bytes);
+    if (!found) return fail("store: the audit mark is damaged; restore the store from a backup");
+    mark = std::move(*found);
+  }
+  const Result<std::vector<std::pair<std::uint16_t, std::string>>> names = (*store)->names();
+  if (!names) return fail(names.what());
+  const Result<MessageKey> newest = (*store)->newest_key();
+  if (!newest) return fail(newest.what());
+  const Result<std::uint64_t> waiting = (*store)->waiting();
+  if (!waiting) return fail(waiting.what());
+
+  const std::uint64_t leaves = mark.tree.size();
+  std::unique_ptr<Vault> vault(new Vault(std::move(config), std::move(keys), std::move(*store), folder, clock, std::move(mark), Names(*names), *newest));
+  vault->context_.metrics.waiting = *waiting;
+  store::Store& s = *vault->store_;
+  Result<audit::Tiles> tiles = audit::Tiles::open(folder + "/audit", vault->context_.config->audit_origin, vault->keys_, leaves,
+                                                  [&s](std::uint64_t from, std::size_t count) { return s.leaves(from, count); });
+  if (!tiles) return fail(tiles.what());
+  vault->tiles_ = std::make_unique<audit::Tiles>(std::move(*tiles));
+  if (std::filesystem::exists(folder + "/numbers.idx")) {
+    Result<std::shared_ptr<const numbers::PortabilityIndex>> index = numbers::PortabilityIndex::open(folder + "/numbers.idx");
+    if (!index) return fail(index.what());
+    vault->context_.numbers = std::move(*index);
+  }
+  return vault;
+}
+
+Vault::Vault(std::shared_ptr<const config::Config> config, Keys keys, std::unique_ptr<store::Store> store, std::string folder, Clock clock,
+             audit::Log::Mark mark, Names names, MessageKey newest)
+    : keys_(std::move(keys)),
+      store_(std::move(store)),
+      folder_(std::move(folder)),
+      clock_(std::move(clock)),
+      log_(keys_, std::move(mark)),
+      context_{std::move(config), nullptr, *store_, keys_, log_, std::move(names), KeySource(newest), {}},
+      dispatcher_(context_, peers_),
+      turn_(context_, dispatcher_, [this](const Flight& flight, const Step& step) { return route(flight, step); }),
+      intake_(context_),
+      progress_(context_, dispatcher_),
+      queries_(context_, intake_, progress_, dispatcher_, peers_) {}
+
+Vault::~Vault() = default;
+
+// The first route that fits channel and network and whose connector can send now; if none can, the
+// first that fits: the message waits for it.
+ConnectorId Vault::route(const Flight& flight, const Step& step) {
+  ConnectorId first = 0;
+  for (const config::Route& candidate : context_.config->routes) {
+    if (candidate.channel != step.channel) continue;
+    if (!candidate.networks.empty() && std::ranges::find(candidate.networks, flight.network) == candidate.networks.end()) continue;
+    const ConnectorId connector = turn_.number_of_connector(candidate.connector);
+    if (dispatcher_.reachable(connector)) return connector;
+    if (first == 0) first = connector;
+  }
+  return first;
+}
+
+PeerId Vault::join(const std::string& name, const wire::Hello& hello, std::uint64_t frame) {
+  Peer peer;
+  peer.id = ++last_peer_;
+  peer.name = name;
+  peer.instance = hello.instance();
+  peer.window = hello.window();
+  peer.wants_events = hello.wants_events();
+  peer.software = hello.software().substr(0, 64);
+  peers_.emplace(peer.id, std::move(peer));
+  Said said;
+  said.peer = last_peer_;
+  said.joined = true;
+  said.frame.set_frame(frame);
+  *said.frame.mutable_hello() = hello;
+  inbox_.push_back(std::move(said));
+  return last_peer_;
+}
+
+void Vault::leave(PeerId id) {
+  const auto peer = peers_.find(id);
+  if (peer == peers_.end()) return;
+  queries_.forget(id);
+  std::erase_if(inbox_, [id](const Said& said) { return said.peer == id; });
+  if (peer->second.connector != 0) {
+    dispatcher_.disconnected(peer->second);
+    const ConnectorId connector = peer->second.connector;
+    peers_.erase(peer);
+    (void)turn([&](Turn& t) { t.leaf(EventType::connector_down, {}, nullptr, 0, connector); });
+    return;
+  }
+  peers_.erase(peer);
+}
+
+void Vault::frame(PeerId peer, wire::ToVault&& frame) {
+  inbox_.push_back({peer, /*joined=*/false, {}});
+  inbox_.back().frame.Swap(&frame);
+}
+
+void Vault::take(const Said& said) {
+  const auto found = peers_.find(said.peer);
+  if (found == peers_.end()) return;
+  Peer& peer = found->second;
+  const wire::ToVault& frame = said.frame;
+  if (said.joined) {
+    peer.connector = turn_.number_of_connector(peer.name);
+    if (const auto configured = context_.config->connectors.find(peer.name);
+        configured != context_.config->connectors.end() && !configured->second.client.empty())
+      peer.client = turn_.number_of_client(configured->second.client);
+    wire::Welcome& welcome = *peer.out.mutable_welcome();
+    welcome.set_version(1);
+    welcome.set_submit_window(context_.config->submit_window);
+    turn_.leaf(EventType::connector_up, {{audit::Field::text, peer.software}}, nullptr, 0, peer.connector);
+    dispatcher_.connected(turn_, peer);
+    if (peer.wants_events) {
+      Result<std::uint64_t> cursor = store_->cursor(peer.connector);
+      if (!cursor) return turn_.fail_with(cursor.what());
+      peer.events_sent = *cursor;
+      peer.lagging = true;
+    }
+  }
+  if (frame.has_health()) {
+    peer.up = frame.health().up();
+    peer.detail = frame.health().detail().substr(0, 128);
+    peer.window = frame.health().window();
+  }
+  // Facts first: a result in the same frame frees windows and settles states before anything is asked.
+  for (const wire::Result& result : frame.result()) progress_.result(turn_, peer, result);
+  for (const wire::Receipt& receipt : frame.receipt()) progress_.receipt(turn_, peer, receipt);
+  for (const wire::Reply& reply : frame.reply()) progress_.reply(turn_, peer, reply);
+  for (const wire::Observation& observation : frame.observation()) progress_.observation(turn_, peer, observation);
+  for (const wire::Submit& submit : frame.submit()) intake_.submit(turn_, peer, submit);
+  for (const wire::Query& query : frame.query()) queries_.query(turn_, peer, query);
+  if (frame.event_cursor() != 0 && peer.wants_events) turn_.batch().cursors.emplace_back(peer.connector, frame.event_cursor());
+  peer.out.set_committed(frame.frame());
+}
+
+Status Vault::turn() {
+  return turn([this](Turn&) {
+    more_ = progress_.timers(turn_, kTimersPerTurn);
+    for (const Said& said : std::exchange(inbox_, {})) {
+      take(said);
+      if (turn_.failed()) return;
+    }
+    dispatcher_.run(turn_);
+    more_ = more_ || dispatcher_.more();
+  });
+}
+
+Status Vault::turn(const std::function<void(Turn&)>& work) {
+  const std::int64_t utc_us = clock_.wall_us();
+  turn_.open(utc_us / 1000, utc_us, clock_.steady_us());
+  work(turn_);
+  return finish_turn();
+}
+
+Status Vault::finish_turn() {
+  const std::vector<ClientId> told = turn_.clients_with_events();
+  const Status committed = turn_.commit();
+  intake_.turn_over();
+  progress_.turn_over();
+  if (!committed) {
+    turn_.abandon();
+    dispatcher_.forget();
+    for (auto& [id, peer] : peers_) peer.out.Clear();
+    return committed;
+  }
+  std::vector<audit::Entry> entries = log_.take();
+  // Should the tiles lag far behind (a full disk), the store gives them the leaves again.
+  if (unpublished_.size() + entries.size() > kMaxUnpublished) unpublished_.clear();
+  else std::ranges::move(entries, std::back_inserter(unpublished_));
+  queries_.tell(turn_, told);
+  for (const auto& [id, peer] : peers_) more_ = more_ || peer.lagging;
+  if (turn_.failed()) {
+    turn_.abandon();
+    return fail("the store could not be read while telling events");
+  }
+  return {};
+}
+
+TimeMs Vault::next_wake() {
+  const Result<std::optional<TimeMs>> due = store_->next_due();
+  TimeMs wake = due && *due ? **due : 0;
+  const TimeMs poll = queries_.next_timeout();
+  if (poll != 0) wake = wake == 0 ? poll : std::min(wake, poll);
+  return wake;
+}
+
+Status Vault::publish() {
+  while (tiles_->size() < log_.size() && (unpublished_.empty() || unpublished_.front().sequence != tiles_->size())) {
+    unpublished_.clear();
+    const Result<std::vector<Bytes>> leaves = store_->leaves(tiles_->size(), kLeavesAtOnce);
+    if (!leaves) return fail(leaves.what());
+    if (leaves->empty()) return fail("audit log: leaf " + std::to_string(tiles_->size()) + " is missing in the store");
+    std::vector<audit::Entry> entries;
+    for (const Bytes& leaf : *leaves) entries.push_back({tiles_->size() + entries.size(), leaf, leaf_hash(leaf)});
+    if (const Status added = tiles_->append(entries); !added) return added;
+  }
+  if (const Status added = tiles_->append(unpublished_); !added) return added;
+  unpublished_.clear();
+  return tiles_->publish();
+}
+
+Status Vault::reload(std::shared_ptr<const config::Config> config) {
+  std::swap(context_.config, config);
+  const Status told = turn([&](Turn& t) { t.leaf(EventType::config_loaded, {{audit::Field::object, context_.config->sha256}}); });
+  if (!told) std::swap(context_.config, config);
+  return told;
+}
+
+Status Vault::load_numbers(const std::string& path, const std::string& actor) {
+  Result<std::shared_ptr<const numbers::PortabilityIndex>> index = numbers::PortabilityIndex::open(path);
+  if (!index) return fail(index.what());
+  const std::string final_path = folder_ + "/numbers.idx";
+  const Status told = turn([&](Turn& t) {
+    t.leaf(EventType::numbers_imported, {{audit::Field::actor, actor}, {audit::Field::object, (*index)->facts().sha256},
+                                         {audit::Field::count, std::to_string((*index)->facts().ported)}});
+  });
+  if (!told) return told;
+  std::error_code error;
+  std::filesystem::rename(path, final_path, error);
+  if (error) return fail("portability index could not be put in place: " + error.message());
+  context_.numbers = std::move(*index);
+  return {};
+}
+
+}  // namespace postern::vault

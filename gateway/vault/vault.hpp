@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: the unlocked gateway: store, keys, audit log and engine as one thing that works in turns. A
+// turn takes what connectors said since the last one, decides, commits once, and only then says
+// anything to anybody. Used by: posternd's main loop, its bus and its control socket; tests drive it
+// without sockets. Threads: one. Ownership: owns store, keys, log and peers.
+// Errors: a turn that cannot be committed did not happen: the caller closes every peer, and connectors
+// say again what was not committed.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/audit/tiles.hpp"
+#include "gateway/vault/dispatch.hpp"
+#include "gateway/vault/intake.hpp"
+#include "gateway/vault/progress.hpp"
+#include "gateway/vault/query.hpp"
+
+namespace postern::vault {
+
+// Wall clock and monotonic clock; tests give their own.
+struct Clock {
+  std::function<std::int64_t()> wall_us;
+  std::function<std::uint64_t()> steady_us;
+  static Clock system();
+};
+
+class Vault {
+ public:
+  // Opens what `folder` holds: postern.db, audit/, numbers.idx. `fresh` tells that the keyring was just made.
+  static Result<std::unique_ptr<Vault>> open(std::shared_ptr<const config::Config> config, const Keyring& ring, const std::string& folder,
+                                             const Clock& clock);
+  ~Vault();
+
+  // A connector that the bus has authenticated. Its hello counts as its first frame.
+  PeerId join(const std::string& name, const wire::Hello& hello, std::uint64_t frame);
+  void leave(PeerId peer);
+  void frame(PeerId peer, wire::ToVault&& frame);
+
+  // One turn over all that was said since the last one.
+  Status turn();
+  // A turn of an administrator: `work` reads and changes, and is committed before the call returns.
+  Status turn(const std::function<void(Turn&)>& work);
+
+  // True when another turn is due although nothing new was said.
+  bool more() const { return more_; }
+  TimeMs next_wake();                          // Unix ms of the next timer, 0: none
+
+  // Writes tiles and signs a checkpoint of everything committed. Call about once a second.
+  Status publish();
+
+  // Swaps configuration or portability index whole.
+  Status reload(std::shared_ptr<const config::Config> config);
+  Status load_numbers(const std::string& path, const std::string& actor);
+
+  Peers& peers() { return peers_; }
+  Context& context() { return context_; }
+  Queries& queries() { return queries_; }
+  const Dispatcher& dispatcher() const { return dispatcher_; }
+  const audit::Tiles& tiles() const { return *tiles_; }
+  TimeMs now() const { return clock_.wall_us() / 1000; }
+
+ private:
+  Vault(std::shared_ptr<const config::Config> config, Keys keys, std::unique_ptr<store::Store> store, std::string folder, Clock clock,
+        audit::Log::Mark mark, Names names, MessageKey newest);
+
+  struct Said {
+    PeerId peer;
+    bool joined = false;
+    wire::ToVault frame;
+  };
+  void take(const Said& said);
+  ConnectorId route(const Flight& flight, const Step& step);
+  Status finish_turn();
+
+  Keys keys_;
+  std::unique_ptr<store::Store> store_;
+  std::string folder_;
+  Clock clock_;
+  audit::Log log_;
+  Context context_;
+  Peers peers_;
+  PeerId last_peer_ = 0;
+  Dispatcher dispatcher_;
+  Turn turn_;
+  Intake intake_;
+  Progress progress_;
+  Queries queries_;
+  std::unique_ptr<audit::Tiles> tiles_;
+  std::vector<audit::Entry> unpublished_;      // committed, not yet in tiles
+  std::vector<Said> inbox_;
+  bool more_ = false;
+};
+
+}  // namespace postern::vault
