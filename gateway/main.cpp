@@ -81,6 +81,7 @@ int main(int argc, char** argv) {
   tell_manager("READY=1");
   loop.run();
   tell_manager("STOPPING=1");
+  if (posternd.failed()) return 1;
   posternd.stop();
   return 0;
 }

@@ -43,9 +43,7 @@ Posternd::Posternd(Loop& loop, std::string config_path, std::shared_ptr<const co
       config_(std::move(config)),
       bus_(loop, [this] { turn_soon(); }),
       control_(loop,
-               [this](const std::string& user) {
-                 return user == "root" || user == own_user() || std::ranges::find(config_->admins, user) != config_->admins.end();
-               },
+               [this](const std::string& user) { return allowed(user); },
                [this](const std::string& actor, control::Request& request, control::Reply& reply) { answer(actor, request, reply); }),
       wake_(loop, [this] { turn(); }),
       publish_(loop, [this] { publish(); }),
@@ -53,6 +51,13 @@ Posternd::Posternd(Loop& loop, std::string config_path, std::shared_ptr<const co
       started_ms_(wall_ms()) {}
 
 Posternd::~Posternd() = default;
+
+bool Posternd::allowed(const std::string& user) {
+  if (user == "root" || user == own_user() || std::ranges::find(config_->admins, user) != config_->admins.end()) return true;
+  if (vault_ && denials_.pass())
+    after_turn(vault_->turn([&](vault::Turn& t) { t.leaf(EventType::admin_denied, {{audit::Field::actor, user}}); }));
+  return false;
+}
 
 bool Posternd::initialised() const { return fs::exists(keyring_path()); }
 
@@ -114,14 +119,17 @@ Status Posternd::unlock(const control::Unlock& ask, const std::string& actor) {
     log::warning("vault.unlock-failed", "by {}: {}", actor, ring.what());
     return fail(ring.what());
   }
-  failed_unlocks_ = 0;
   return open_vault(*ring, actor, /*fresh=*/false);
 }
 
 Status Posternd::open_vault(const Keyring& ring, const std::string& actor, bool fresh) {
   Result<std::unique_ptr<vault::Vault>> opened = vault::Vault::open(config_, ring, config_->state_folder, vault::Clock::system());
   if (!opened) return fail(opened.what());
+  const bool recovered = (*opened)->ended_badly();
+  const int failed_before = std::exchange(failed_unlocks_, 0);
   const Status told = (*opened)->turn([&](vault::Turn& t) {
+    if (recovered) t.leaf(EventType::recovered, {});
+    if (failed_before > 0) t.leaf(EventType::unlock_failed, {{audit::Field::count, std::to_string(failed_before)}});
     if (fresh) t.leaf(EventType::initialised, {{audit::Field::actor, actor}});
     t.leaf(EventType::started, {{audit::Field::text, std::string("posternd ") + POSTERN_VERSION}});
     t.leaf(EventType::unlocked, {{audit::Field::actor, actor}});
@@ -179,6 +187,11 @@ void Posternd::after_turn(const Status& committed) {
   if (!committed) {
     // Nothing of the turn is true. Connectors come back and say again what was not committed.
     log::error("store.commit-failed", "{}", committed.what());
+    if (!vault_->usable()) {
+      // A failed sync is never tried again: start anew and read what the disk really holds.
+      failed_ = true;
+      return loop_.stop();
+    }
     bus_.drop_all("the store could not commit");
     retry_.start(1s);
     return;

@@ -24,10 +24,12 @@ class Posternd {
   // Writes what is committed into the audit files and says goodbye in the log.
   void stop();
   void reload_from_signal();
+  bool failed() const { return failed_; }   // the loop was stopped because the store can no longer be trusted
 
  private:
   std::string keyring_path() const { return config_->state_folder + "/keyring"; }
   bool initialised() const;
+  bool allowed(const std::string& user);
   Status init(const control::Init& ask);
   Status unlock(const control::Unlock& ask, const std::string& actor);
   Status open_vault(const Keyring& ring, const std::string& actor, bool fresh);
@@ -51,7 +53,8 @@ class Posternd {
   ControlServer control_;
   std::unique_ptr<vault::Vault> vault_;
   Timer wake_, publish_, retry_;
-  bool turn_due_ = false;
+  bool turn_due_ = false, failed_ = false;
+  log::LogLimit denials_;
   std::string why_locked_ = "waits for an administrator";
   TimeMs started_ms_ = 0;
   int failed_unlocks_ = 0;

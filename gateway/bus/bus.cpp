@@ -104,7 +104,10 @@ void Bus::admit(std::uint64_t id, wire::ToVault&& frame) {
 
 void Bus::refuse(std::uint64_t id, wire::Refusal::Reason reason, const std::string& detail) {
   Link& link = links_.at(id);
-  if (refusals_.pass() && reason != wire::Refusal::LOCKED) log::warning("connector.refused", "uid {}: {}", link.socket->peer().uid, detail);
+  if (reason != wire::Refusal::LOCKED && refusals_.pass()) {
+    log::warning("connector.refused", "uid {}: {}", link.socket->peer().uid, detail);
+    if (vault_ != nullptr) vault_->note_refused(link.socket->peer().uid, detail);
+  }
   wire::ToConnector answer;
   answer.mutable_refusal()->set_reason(reason);
   answer.mutable_refusal()->set_detail(detail);

@@ -64,6 +64,8 @@ class Embedded final : public Store {
     return fail(written ? broken_ : "the store could not write: " + written.what());
   }
 
+  bool usable() const override { return broken_.empty(); }
+
   Result<std::optional<FlightRow>> load(MessageKey key) override {
     load_.bind(1, key);
     return one<FlightRow>(load_, [](Statement& s) { return flight_of(s); });
@@ -91,6 +93,8 @@ class Embedded final : public Store {
       return ProviderRow{connector, id, s.integer(0), static_cast<std::uint8_t>(s.integer(1)), part, part == kAllParts};
     });
   }
+
+  Result<std::uint64_t> parked_count() override { return number(parked_count_); }
 
   Result<std::vector<ParkedRow>> parked(ConnectorId connector, const std::string& id) override {
     parked_.bind(1, connector).bind(2, std::string_view(id));
@@ -134,9 +138,7 @@ class Embedded final : public Store {
 
   Result<std::uint64_t> cursor(ConnectorId connector) override {
     cursor_.bind(1, connector);
-    const auto found = one<std::uint64_t>(cursor_, [](Statement& s) { return static_cast<std::uint64_t>(s.integer(0)); });
-    if (!found) return fail(found.what());
-    return found->value_or(0);
+    return number(cursor_);
   }
 
   Result<std::vector<std::pair<std::uint16_t, std::string>>> names() override {
@@ -150,11 +152,7 @@ class Embedded final : public Store {
     return found->value_or(0);
   }
 
-  Result<std::uint64_t> waiting() override {
-    const auto found = one<std::uint64_t>(waiting_, [](Statement& s) { return static_cast<std::uint64_t>(s.integer(0)); });
-    if (!found) return fail(found.what());
-    return found->value_or(0);
-  }
+  Result<std::uint64_t> waiting() override { return number(waiting_); }
 
   Result<std::vector<FlightRow>> scan(MessageKey after, std::size_t limit) override {
     scan_.bind(1, after).bind(2, static_cast<std::int64_t>(limit));
@@ -188,6 +186,8 @@ class Embedded final : public Store {
         prepare_one(add_provider_, "INSERT OR REPLACE INTO provider(connector, id, k, attempt, part) VALUES(?1, ?2, ?3, ?4, ?5)") &&
         prepare_one(add_parked_, "INSERT INTO parked(connector, id, at, data) VALUES(?1, ?2, ?3, ?4)") &&
         prepare_one(drop_parked_, "DELETE FROM parked WHERE connector = ?1 AND id = ?2") &&
+        prepare_one(drop_old_parked_, "DELETE FROM parked WHERE at < ?1") &&
+        prepare_one(parked_count_, "SELECT count(*) FROM parked") &&
         prepare_one(add_leaf_, "INSERT INTO leaf(seq, data) VALUES(?1, ?2)") &&
         prepare_one(add_event_, "INSERT INTO event(client, seq) VALUES(?1, ?2)") &&
         prepare_one(set_cursor_, "INSERT OR REPLACE INTO cursor(connector, seq) VALUES(?1, ?2)") &&
@@ -250,6 +250,13 @@ class Embedded final : public Store {
     }
   }
 
+  // The one number of a statement; 0 when it gives no row.
+  Result<std::uint64_t> number(Statement& statement) {
+    const auto found = one<std::uint64_t>(statement, [](Statement& s) { return static_cast<std::uint64_t>(s.integer(0)); });
+    if (!found) return fail(found.what());
+    return found->value_or(0);
+  }
+
   std::unexpected<Error> broken_read(Statement& statement) {
     std::string why = "the store could not be read: " + error_of(db_.get());
     statement.reset();
@@ -295,6 +302,7 @@ class Embedded final : public Store {
       return add_parked_.bind(1, row.connector).bind(2, std::string_view(row.id)).bind(3, row.at_ms).bind(4, ByteView(row.data)).done();
     });
     each(b.unparked, [this](const auto& row) { return drop_parked_.bind(1, row.first).bind(2, std::string_view(row.second)).done(); });
+    if (ok && b.drop_parked_before != 0) ok = drop_old_parked_.bind(1, b.drop_parked_before).done();
     each(b.leaves, [this](const Batch::LeafRow& row) {
       return add_leaf_.bind(1, static_cast<std::int64_t>(row.sequence)).bind(2, ByteView(*row.data)).done();
     });
@@ -318,9 +326,9 @@ class Embedded final : public Store {
   std::string broken_;
   int since_checkpoint_ = 0;
   Statement begin_, commit_, rollback_, checkpoint_;
-  Statement add_content_, add_flight_, set_flight_, add_idempotency_, add_provider_, add_parked_, drop_parked_,
+  Statement add_content_, add_flight_, set_flight_, add_idempotency_, add_provider_, add_parked_, drop_parked_, drop_old_parked_,
       add_leaf_, add_event_, set_cursor_, set_conversation_, add_name_, set_mark_;
-  Statement load_, content_, idempotency_, provider_, parked_, conversation_, due_, next_due_, queued_, leaves_, mark_, events_,
+  Statement load_, content_, idempotency_, provider_, parked_, parked_count_, conversation_, due_, next_due_, queued_, leaves_, mark_, events_,
       cursor_, names_, newest_, waiting_, scan_;
 };
 

@@ -66,6 +66,7 @@ struct Batch {
   std::vector<ProviderRow> providers;
   std::vector<ParkedRow> parked;
   std::vector<std::pair<ConnectorId, std::string>> unparked;
+  TimeMs drop_parked_before = 0;  // 0: none
   struct LeafRow {
     std::uint64_t sequence;
     const Bytes* data;          // valid during commit()
@@ -79,7 +80,7 @@ struct Batch {
 
   bool empty() const {
     return contents.empty() && inserts.empty() && updates.empty() && idempotency.empty() && providers.empty() && parked.empty() &&
-           unparked.empty() && leaves.empty() && events.empty() && cursors.empty() && conversations.empty() && names.empty();
+           unparked.empty() && drop_parked_before == 0 && leaves.empty() && events.empty() && cursors.empty() && conversations.empty() && names.empty();
   }
 };
 
@@ -88,11 +89,14 @@ class Store {
   virtual ~Store() = default;
 
   virtual Status commit(const Batch& batch) = 0;
+  // False after a failed sync: the process must end and start anew.
+  virtual bool usable() const = 0;
 
   virtual Result<std::optional<FlightRow>> load(MessageKey key) = 0;
   virtual Result<std::optional<Bytes>> content(MessageKey key) = 0;
   virtual Result<std::optional<IdempotencyRow>> idempotency(ClientId client, const std::array<std::uint8_t, 16>& hash) = 0;
   virtual Result<std::optional<ProviderRow>> provider(ConnectorId connector, const std::string& id) = 0;
+  virtual Result<std::uint64_t> parked_count() = 0;
   virtual Result<std::vector<ParkedRow>> parked(ConnectorId connector, const std::string& id) = 0;
   virtual Result<std::optional<MessageKey>> conversation(std::uint64_t pseudonym) = 0;
 

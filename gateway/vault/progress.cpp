@@ -7,6 +7,8 @@ namespace postern::vault {
 namespace {
 
 constexpr std::size_t kMaxReason = 64, kMaxProviderId = 256, kMaxReplyText = 700;
+constexpr std::uint64_t kMaxParked = 100'000;
+constexpr TimeMs kParkedFor = 24 * 3600 * 1000, kPruneEvery = 3600 * 1000;
 
 // A connector's machine word: printable, short; anything else is cut to what is.
 std::string word(const std::string& text) {
@@ -129,14 +131,9 @@ void Progress::receipt(Turn& turn, const Peer& peer, const wire::Receipt& r) {
   if (r.has_attempt()) found = find(turn, connector, r.attempt());
   if (found.flight == nullptr && !r.provider_id().empty() && r.provider_id().size() <= kMaxProviderId) {
     found = find(turn, connector, r.provider_id());
-    if (found.flight == nullptr && !turn.failed()) {
-      // It may have overtaken the result that names this id: keep it until that comes.
-      Bytes data;
-      const std::string text = r.SerializeAsString();
-      data.assign(text.begin(), text.end());
-      turn.batch().parked.push_back({connector, r.provider_id(), turn.now(), std::move(data)});
+    if (found.flight == nullptr) {
       ++context_.metrics.unmatched;
-      return;
+      return park(turn, connector, r);
     }
   }
   if (found.flight == nullptr) {
@@ -144,6 +141,20 @@ void Progress::receipt(Turn& turn, const Peer& peer, const wire::Receipt& r) {
     return;
   }
   apply(turn, found, r, connector);
+}
+
+// A receipt may overtake the result that names its id: it is kept until that comes, for a day. A
+// provider that invents receipts must not fill the disk.
+void Progress::park(Turn& turn, ConnectorId connector, const wire::Receipt& receipt) {
+  if (turn.now() >= next_prune_ms_) {
+    next_prune_ms_ = turn.now() + kPruneEvery;
+    turn.batch().drop_parked_before = turn.now() - kParkedFor;
+    if (const Result<std::uint64_t> count = context_.store.parked_count()) parked_ = *count;
+  }
+  if (parked_ >= kMaxParked) return;
+  ++parked_;
+  const std::string text = receipt.SerializeAsString();
+  turn.batch().parked.push_back({connector, receipt.provider_id(), turn.now(), Bytes(text.begin(), text.end())});
 }
 
 void Progress::apply(Turn& turn, const Found& found, const wire::Receipt& r, ConnectorId connector) {
@@ -155,6 +166,7 @@ void Progress::apply(Turn& turn, const Found& found, const wire::Receipt& r, Con
 }
 
 void Progress::unpark(Turn& turn, ConnectorId connector, const std::string& provider_id) {
+  if (parked_ == 0) return;
   Result<std::vector<store::ParkedRow>> rows = context_.store.parked(connector, provider_id);
   if (!rows) return turn.fail_with(rows.what());
   // One of this very turn is not in the store yet.
@@ -162,6 +174,7 @@ void Progress::unpark(Turn& turn, ConnectorId connector, const std::string& prov
     if (row.connector == connector && row.id == provider_id) rows->push_back(row);
   std::erase_if(turn.batch().parked, [&](const store::ParkedRow& row) { return row.connector == connector && row.id == provider_id; });
   if (rows->empty()) return;
+  parked_ -= std::min<std::uint64_t>(parked_, rows->size());
   turn.batch().unparked.emplace_back(connector, provider_id);
   const Found found = find(turn, connector, provider_id);
   for (const store::ParkedRow& row : *rows) {

@@ -25,6 +25,9 @@ class Progress {
   // An app of the bank confirms a push message. Returns false when there is nothing to confirm.
   bool confirm(Turn& turn, Flight& flight, AttemptState progress);
 
+  // How many receipts the store keeps for results that are still to come.
+  void begin_with(std::uint64_t parked) { parked_ = parked; }
+
   // Provider ids of the running turn are known before the store knows them; forget them after it.
   void turn_over() { fresh_ids_.clear(); }
 
@@ -43,7 +46,11 @@ class Progress {
 
   Context& context_;
   Dispatcher& dispatcher_;
+  void park(Turn& turn, ConnectorId connector, const wire::Receipt& receipt);
+
   std::map<std::pair<ConnectorId, std::string>, store::ProviderRow> fresh_ids_;
+  std::uint64_t parked_ = 0;     // at most this many receipts are parked
+  TimeMs next_prune_ms_ = 0;
 };
 
 }  // namespace postern::vault

@@ -44,6 +44,9 @@ Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config>
   const std::uint64_t leaves = mark.tree.size();
   std::unique_ptr<Vault> vault(new Vault(std::move(config), std::move(keys), std::move(*store), folder, clock, std::move(mark), Names(*names), *newest));
   vault->context_.metrics.waiting = *waiting;
+  const Result<std::uint64_t> parked = vault->store_->parked_count();
+  if (!parked) return fail(parked.what());
+  vault->progress_.begin_with(*parked);
   store::Store& s = *vault->store_;
   Result<audit::Tiles> tiles = audit::Tiles::open(folder + "/audit", vault->context_.config->audit_origin, vault->keys_, leaves,
                                                   [&s](std::uint64_t from, std::size_t count) { return s.leaves(from, count); });
@@ -166,6 +169,8 @@ void Vault::take(const Said& said) {
 Status Vault::turn() {
   return turn([this](Turn&) {
     more_ = progress_.timers(turn_, kTimersPerTurn);
+    for (const auto& [uid, why] : std::exchange(refused_, {}))
+      turn_.leaf(EventType::connector_refused, {{audit::Field::actor, "uid " + std::to_string(uid)}, {audit::Field::reason, why}});
     for (const Said& said : std::exchange(inbox_, {})) {
       take(said);
       if (turn_.failed()) return;
@@ -227,6 +232,14 @@ Status Vault::publish() {
   if (const Status added = tiles_->append(unpublished_); !added) return added;
   unpublished_.clear();
   return tiles_->publish();
+}
+
+bool Vault::ended_badly() {
+  if (log_.size() == 0) return false;
+  const Result<std::vector<Bytes>> last = store_->leaves(log_.size() - 1, 1);
+  if (!last || last->empty()) return true;
+  const std::optional<audit::Leaf> leaf = audit::decode_leaf(last->front());
+  return !leaf || (leaf->type != EventType::stopped && leaf->type != EventType::locked);
 }
 
 Status Vault::reload(std::shared_ptr<const config::Config> config) {

@@ -37,6 +37,8 @@ class Vault {
   // A connector that the bus has authenticated. Its hello counts as its first frame.
   PeerId join(const std::string& name, const wire::Hello& hello, std::uint64_t frame);
   void leave(PeerId peer);
+  // A process that the bus would not admit; becomes a leaf of the next turn.
+  void note_refused(unsigned uid, const std::string& why) { refused_.emplace_back(uid, why); }
   void frame(PeerId peer, wire::ToVault&& frame);
 
   // One turn over all that was said since the last one.
@@ -51,6 +53,9 @@ class Vault {
   // Writes tiles and signs a checkpoint of everything committed. Call about once a second.
   Status publish();
 
+  // Whether the last run ended without saying goodbye in the log.
+  bool ended_badly();
+
   // Swaps configuration or portability index whole.
   Status reload(std::shared_ptr<const config::Config> config);
   Status load_numbers(const std::string& path, const std::string& actor);
@@ -59,6 +64,7 @@ class Vault {
   Context& context() { return context_; }
   Queries& queries() { return queries_; }
   const Dispatcher& dispatcher() const { return dispatcher_; }
+  bool usable() const { return store_->usable(); }   // false: end the process and start anew
   const audit::Tiles& tiles() const { return *tiles_; }
   TimeMs now() const { return clock_.wall_us() / 1000; }
 
@@ -91,6 +97,7 @@ class Vault {
   std::unique_ptr<audit::Tiles> tiles_;
   std::vector<audit::Entry> unpublished_;      // committed, not yet in tiles
   std::vector<Said> inbox_;
+  std::vector<std::pair<unsigned, std::string>> refused_;
   bool more_ = false;
 };
 
