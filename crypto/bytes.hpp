@@ -115,6 +115,13 @@ class ByteWriter {
   Bytes& out_;
 };
 
+// At most `limit` bytes of UTF-8 text, never ending inside a character.
+inline std::string_view cut_utf8(std::string_view text, std::size_t limit) {
+  if (text.size() <= limit) return text;
+  while (limit > 0 && (static_cast<std::uint8_t>(text[limit]) & 0xc0) == 0x80) --limit;
+  return text.substr(0, limit);
+}
+
 // Lower-case hexadecimal, two digits a byte; from_hex gives nothing on any other character or on an
 // odd count.
 std::string to_hex(ByteView bytes);

@@ -74,7 +74,7 @@ Result<Bytes> read_file(const std::string& path) {
 }
 
 std::unexpected<Error> damaged(const std::string& path) {
-  return fail("keyring " + path + ": is damaged or not a keyring of this version; restore it from its backup");
+  return fail("keyring " + path + ": is damaged; restore it from its backup");
 }
 
 }  // namespace
@@ -89,7 +89,10 @@ Keyring Keyring::create(std::int64_t now_ms) {
 
 Result<std::vector<Keyring::Slot>> Keyring::read_slots(ByteReader& in) {
   std::vector<Slot> slots;
-  if (as_text(in.view(kMagic.size())) != kMagic) return fail("not a keyring");
+  const std::string_view magic = as_text(in.view(kMagic.size()));
+  if (magic != kMagic)
+    return fail(magic.starts_with(kMagic.substr(0, kMagic.size() - 1)) ? "was written by another version of Postern; install that version"
+                                                                       : "is not a keyring");
   const std::uint8_t count = in.u8();
   for (std::uint8_t i = 0; i < count && in.ok(); ++i) {
     Slot slot;
@@ -103,11 +106,11 @@ Result<std::vector<Keyring::Slot>> Keyring::read_slots(ByteReader& in) {
     fields.view(kSaltSize);
     fields.u64();
     fields.u64();
-    if (!fields.finish() || (kind != 1 && kind != 2)) return fail("slot");
+    if (!fields.finish() || (kind != 1 && kind != 2)) return fail("is damaged; restore it from its backup");
     slot.info.kind = static_cast<SlotKind>(kind);
     slots.push_back(std::move(slot));
   }
-  if (!in.ok() || count > kMaxSlots) return fail("slots");
+  if (!in.ok() || count > kMaxSlots) return fail("is damaged; restore it from its backup");
   return slots;
 }
 
@@ -116,7 +119,7 @@ Result<std::vector<SlotInfo>> Keyring::slots(const std::string& path) {
   if (!content) return fail(content.what());
   ByteReader in(*content);
   const Result<std::vector<Slot>> slots = read_slots(in);
-  if (!slots) return damaged(path);
+  if (!slots) return fail("keyring " + path + ": " + slots.what());
   std::vector<SlotInfo> infos;
   for (const Slot& slot : *slots) infos.push_back(slot.info);
   return infos;
@@ -127,7 +130,7 @@ Result<Keyring> Keyring::unlock(const std::string& path, SlotKind kind, const Se
   if (!content) return fail(content.what());
   ByteReader in(*content);
   Result<std::vector<Slot>> slots = read_slots(in);
-  if (!slots) return damaged(path);
+  if (!slots) return fail("keyring " + path + ": " + slots.what());
   const std::size_t slots_end = content->size() - in.left();
   const ByteView payload = in.view32(4096);
   if (!in.finish()) return damaged(path);
@@ -189,8 +192,6 @@ Status Keyring::add_slot(SlotKind kind, const std::string& name, const Secret& s
 
 Status Keyring::save(const std::string& path, Replace replace) const {
   if (slots_.empty()) return fail("keyring: without a slot nobody could ever open it");
-  const bool exists = std::filesystem::exists(path);
-  if (exists && replace == Replace::no) return fail("keyring " + path + ": exists already; it will not be overwritten");
   Bytes out;
   ByteWriter file(out);
   file.raw(kMagic);
@@ -213,7 +214,15 @@ Status Keyring::save(const std::string& path, Replace replace) const {
   const int error = errno;
   close(fd);
   if (!written) return fail("keyring " + fresh + ": could not be written: " + std::strerror(error));
-  if (rename(fresh.c_str(), path.c_str()) != 0) return fail("keyring " + path + ": " + std::strerror(errno));
+  // Atomic both ways: an init can never overwrite keys, a change can never invent a keyring.
+  const unsigned how = replace == Replace::no ? RENAME_NOREPLACE : RENAME_EXCHANGE;
+  if (renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, path.c_str(), how) != 0) {
+    const int why = errno;
+    unlink(fresh.c_str());
+    if (why == EEXIST) return fail("keyring " + path + ": exists already; it will not be overwritten");
+    return fail("keyring " + path + ": " + std::strerror(why));
+  }
+  if (replace == Replace::yes) unlink(fresh.c_str());
   const std::string folder = std::filesystem::path(path).parent_path().string();
   const int dir = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool synced = dir >= 0 && fsync(dir) == 0;

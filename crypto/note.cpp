@@ -37,6 +37,7 @@ Result<Verifier> parse_verifier(std::string_view text) {
   if (second == std::string_view::npos) return refused();
   Verifier verifier;
   verifier.name = text.substr(0, first);
+  if (verifier.name.empty() || verifier.name.find(' ') != std::string::npos) return refused();
   Bytes hash, key;
   if (!from_hex(text.substr(first + 1, second - first - 1), hash) || !from_base64(text.substr(second + 1), key) ||
       key.size() != 33 || key[0] != kEd25519)
@@ -76,7 +77,7 @@ Result<Checkpoint> open_checkpoint(std::string_view text, std::string_view vkey)
   const Result<Verifier> verifier = parse_verifier(vkey);
   if (!verifier) return fail(verifier.what());
   const std::size_t split = text.find("\n\n");
-  if (split == std::string_view::npos || text.size() > 64 * 1024) return fail("checkpoint: is not a signed note");
+  if (split == std::string_view::npos || text.size() > 64 * 1024 || text.back() != '\n') return fail("checkpoint: is not a signed note");
   const std::string_view body = text.substr(0, split + 1);
   std::string_view signatures = text.substr(split + 2);
 

@@ -177,6 +177,8 @@ Result<SslHandle> make_client_ssl(SSL_CTX* context, const std::string& host) {
   if (!ssl) return fail("TLS: " + last_error());
   in6_addr address{};
   const bool literal = inet_pton(AF_INET, host.c_str(), &address) == 1 || inet_pton(AF_INET6, host.c_str(), &address) == 1;
+  // Only the SAN counts, never the subject's common name (RFC 6125 section 6.4.4, RFC 9525 section 2).
+  SSL_set_hostflags(ssl.get(), X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   const bool bound = literal ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl.get()), host.c_str()) == 1
                              : SSL_set1_host(ssl.get(), host.c_str()) == 1 && SSL_set_tlsext_host_name(ssl.get(), host.c_str()) == 1;
   if (!bound) return fail("TLS: '" + host + "' is not a host name or address");

@@ -123,7 +123,8 @@ Status Posternd::unlock(const control::Unlock& ask, const std::string& actor) {
 }
 
 Status Posternd::open_vault(const Keyring& ring, const std::string& actor, bool fresh) {
-  Result<std::unique_ptr<vault::Vault>> opened = vault::Vault::open(config_, ring, config_->state_folder, vault::Clock::system());
+  Result<std::unique_ptr<vault::Vault>> opened = vault::Vault::open(config_, ring, config_->state_folder, vault::Clock::system(),
+                                                                     fresh ? vault::Vault::Opening::fresh : vault::Vault::Opening::existing);
   if (!opened) return fail(opened.what());
   const bool recovered = (*opened)->ended_badly();
   const int failed_before = std::exchange(failed_unlocks_, 0);
@@ -197,7 +198,8 @@ void Posternd::after_turn(const Status& committed) {
     return;
   }
   bus_.flush();
-  if (vault_->more()) return turn_soon();
+  // Through the loop, so that sockets are served between two turns.
+  if (vault_->more()) return wake_.start(0ms);
   const TimeMs wake = vault_->next_wake();
   if (wake != 0) wake_.start(std::chrono::milliseconds(std::clamp<TimeMs>(wake - vault_->now(), 0, 3'600'000)));
 }

@@ -113,8 +113,8 @@ void FrameSocket::on_writable() {
 
 void FrameSocket::on_readable() {
   const std::shared_ptr<bool> alive = alive_;
-  std::string ended;  // why nothing more comes; whole frames that came before it still count
-  for (std::size_t turn = 0; turn < kReadTurn;) {
+  std::string& ended = ended_;  // why nothing more comes; whole frames that came before it still count
+  for (std::size_t turn = 0; turn < kReadTurn && ended.empty();) {
     const std::size_t at = in_.size();
     in_.resize(at + kReadChunk);
     const ssize_t got = ::read(fd_, in_.data() + at, kReadChunk);
@@ -128,7 +128,7 @@ void FrameSocket::on_readable() {
     turn += static_cast<std::size_t>(got);
     if (static_cast<std::size_t>(got) < kReadChunk) break;
   }
-  while (!paused_ && in_.size() - in_at_ >= 4) {
+  while (!paused_ && closing_.empty() && in_.size() - in_at_ >= 4) {
     std::size_t size = 0;
     for (std::size_t i = 0; i < 4; ++i) size = size << 8 | static_cast<std::uint8_t>(in_[in_at_ + i]);
     if (size == 0 || size > kMaxFrame) return shut("a frame of " + std::to_string(size) + " bytes");
@@ -138,6 +138,7 @@ void FrameSocket::on_readable() {
     handlers_.frame(frame);
     if (!*alive || fd_ < 0) return;
   }
+  if (!ended.empty() && paused_) return read_.stop();  // the rest waits for resume()
   if (!ended.empty()) return shut(ended);
   if (in_at_ == in_.size() || in_at_ > kReadChunk) {
     in_.erase(0, in_at_);

@@ -69,7 +69,7 @@ class FrameSocket {
   std::string in_, out_;
   std::size_t in_at_ = 0, out_at_ = 0;
   bool paused_ = false;
-  std::string closing_;
+  std::string closing_, ended_;
   std::shared_ptr<bool> alive_;
   Watch read_, write_;
 };

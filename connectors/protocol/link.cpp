@@ -12,10 +12,11 @@ namespace postern {
 namespace {
 
 constexpr std::uint32_t kVersion = 1;
-constexpr std::chrono::milliseconds kFirstBackoff{50}, kLastBackoff{2000};
+constexpr std::chrono::milliseconds kFirstBackoff{50}, kLastBackoff{2000}, kAfterReplaced{60'000};
 // A frame is flushed early when a turn has produced this many items, so that it stays far below
 // kMaxFrame whatever a single item holds.
 constexpr int kItemsPerFrame = 512;
+constexpr std::size_t kBytesPerFrame = 1024 * 1024;
 
 std::uint64_t random_instance() {
   std::uint64_t value = 0;
@@ -72,7 +73,7 @@ void Link::connect() {
 
 void Link::connect_soon() {
   reconnect_.start(backoff_);
-  backoff_ = std::min(backoff_ * 2, kLastBackoff);
+  backoff_ = std::min(std::min(backoff_, kLastBackoff) * 2, kLastBackoff);
 }
 
 void Link::on_closed(const std::string& reason) {
@@ -97,6 +98,8 @@ void Link::on_frame(std::string_view bytes) {
   if (frame.has_refusal()) {
     locked_ = frame.refusal().reason() == wire::Refusal::LOCKED;
     if (!locked_) log::error("vault.refused", "{}", frame.refusal().detail());
+    // Two processes of one name must not push each other out for ever: the newer one stays.
+    if (frame.refusal().reason() == wire::Refusal::REPLACED) backoff_ = kAfterReplaced;
     if (handlers_.refused) handlers_.refused(frame.refusal());
     return;
   }
@@ -150,7 +153,7 @@ void Link::on_frame(std::string_view bytes) {
 }
 
 void Link::touch() {
-  if (items_in(pending_) >= kItemsPerFrame) return flush();
+  if (items_in(pending_) >= kItemsPerFrame || pending_bytes_ >= kBytesPerFrame) return flush();
   if (std::exchange(flush_due_, true)) return;
   loop_.defer([this, alive = alive_] { if (*alive) flush(); });
 }
@@ -160,6 +163,7 @@ void Link::flush() {
   if (!welcomed_ || !says_something(pending_)) return;
   wire::ToVault frame;
   frame.Swap(&pending_);
+  pending_bytes_ = 0;
   send_frame(std::move(frame));
 }
 
@@ -179,17 +183,22 @@ void Link::send_frame(wire::ToVault&& frame) {
   ++next_frame_;
 }
 
-bool Link::submit(wire::Submit&& submit) {
-  if (!welcomed_) return false;
-  pending_.add_submit()->Swap(&submit);
+template <class Item>
+void Link::queue(Item* slot, Item& item) {
+  pending_bytes_ += item.ByteSizeLong() + 8;
+  slot->Swap(&item);
   touch();
+}
+
+bool Link::submit(wire::Submit&& submit) {
+  if (!welcomed_ || submit.ByteSizeLong() > kMaxItem) return false;
+  queue(pending_.add_submit(), submit);
   return true;
 }
 
 bool Link::query(wire::Query&& query) {
-  if (!welcomed_) return false;
-  pending_.add_query()->Swap(&query);
-  touch();
+  if (!welcomed_ || query.ByteSizeLong() > kMaxItem) return false;
+  queue(pending_.add_query(), query);
   return true;
 }
 
@@ -209,28 +218,24 @@ void Link::hold_one() {
 
 void Link::result(wire::Result&& result) {
   hold_one();
-  pending_.add_result()->Swap(&result);
-  touch();
+  queue(pending_.add_result(), result);
 }
 
 void Link::receipt(wire::Receipt&& receipt, std::function<void()> durable) {
   hold_one();
-  pending_.add_receipt()->Swap(&receipt);
   if (durable) pending_durable_.push_back(std::move(durable));
-  touch();
+  queue(pending_.add_receipt(), receipt);
 }
 
 void Link::reply(wire::Reply&& reply, std::function<void()> durable) {
   hold_one();
-  pending_.add_reply()->Swap(&reply);
   if (durable) pending_durable_.push_back(std::move(durable));
-  touch();
+  queue(pending_.add_reply(), reply);
 }
 
 void Link::observe(wire::Observation&& observation) {
   hold_one();
-  pending_.add_observation()->Swap(&observation);
-  touch();
+  queue(pending_.add_observation(), observation);
 }
 
 void Link::health(bool up, const std::string& detail, std::uint32_t window) {

@@ -46,6 +46,7 @@ struct LinkHandlers {
 class Link {
  public:
   static constexpr std::size_t kMaxHeldFacts = 1'000'000;
+  static constexpr std::size_t kMaxItem = 1024 * 1024;   // bytes of one submit, query or fact
 
   Link(Loop& loop, LinkOptions options, LinkHandlers handlers);
   ~Link();
@@ -55,7 +56,8 @@ class Link {
   bool locked() const { return locked_; }             // the last refusal said so
   std::uint64_t instance() const { return instance_; }
 
-  // Sources. Only while up(); `tag` is the caller's. Returns false when the link is down.
+  // Sources. Only while up(); `tag` is the caller's. False when the link is down, or when the item is
+  // larger than kMaxItem and could never be sent.
   bool submit(wire::Submit&& submit);
   bool query(wire::Query&& query);
   std::uint32_t submit_window() const { return submit_window_; }
@@ -83,6 +85,8 @@ class Link {
   void flush();
   void send_frame(wire::ToVault&& frame);
   void hold_one();
+  template <class Item>
+  void queue(Item* slot, Item& item);
 
   struct Held {
     std::uint64_t frame = 0;
@@ -102,7 +106,7 @@ class Link {
   std::uint64_t next_frame_ = 1;
   wire::ToVault pending_;                               // what this turn has produced
   std::vector<std::function<void()>> pending_durable_;
-  std::size_t held_facts_ = 0;
+  std::size_t held_facts_ = 0, pending_bytes_ = 0;
   std::deque<Held> held_;                               // sent, not yet committed
   // Attempts delivered whose result is not committed: the vault repeats deliveries after a loss, and
   // an attempt that this process knows is not passed on a second time.

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
@@ -56,7 +57,11 @@ void open(std::string_view process, Level least) {
 void write(Level level, std::string_view id, std::string_view text) {
   Sink& s = sink();
   if (!s.logger) open("postern");
-  s.logger->log(translated(level), "{}{} {}", s.journal ? journal_prefix(level) : std::string_view(), id, text);
+  // A line break in what a peer said must not become a line of its own.
+  std::string line(text);
+  std::ranges::replace_if(line, [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\n') || c == 0x7f; }, '?');
+  for (std::size_t at = line.find('\n'); at != std::string::npos; at = line.find('\n', at)) line.replace(at, 1, " | ");
+  s.logger->log(translated(level), "{}{} {}", s.journal ? journal_prefix(level) : std::string_view(), id, line);
 }
 
 std::string masked(std::string_view address) {

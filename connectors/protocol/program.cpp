@@ -138,11 +138,12 @@ int run_connector(int argc, char** argv, const ConnectorProgram& program) {
   Signal interrupt(loop, SIGINT, [&] { ending.begin(**connector); });
   if (const Status started = (*connector)->start(loop, link); !started) {
     log::error("process.start", "{}", started.what());
+    connector->reset();  // before the link and the loop that it uses
     return 1;
   }
   link.start();
   loop.run();
-  connector->reset();  // before the link and the loop that it uses
+  connector->reset();
   return 0;
 }
 

@@ -63,6 +63,8 @@ struct Section::Node {
   std::string name;                     // for faults of absent sections
   toml::source_position place{};
   std::set<std::string, std::less<>> known;
+
+  toml::source_position place_of(std::string_view key) const;
 };
 
 struct SettingsFile::Document {
@@ -110,27 +112,33 @@ Status SettingsFile::finish() {
   for (const auto& [table, keys] : known)
     for (const auto& [key, value] : *table)
       if (!keys.contains(key.str()))
-        faults_.push_back(placed(path_, key.source().begin) + ": unknown key '" + std::string(key.str()) +
-                          "'; remove it or correct its spelling");
+        note(key.source().begin.line, key.source().begin.column, "unknown key '" + std::string(key.str()) + "'; remove it or correct its spelling");
   if (faults_.empty()) return {};
-  std::ranges::sort(faults_);
+  std::ranges::stable_sort(faults_, {}, [](const Fault& fault) { return std::pair(fault.line, fault.column); });
   std::string all;
-  for (const std::string& fault : faults_) all += (all.empty() ? "" : "\n") + fault;
+  for (const Fault& fault : faults_)
+    all += (all.empty() ? "" : "\n") + path_ + ":" + std::to_string(fault.line) + ":" + std::to_string(fault.column) + ": " + fault.what;
   return fail(std::move(all));
 }
 
 bool Section::has(std::string_view key) const { return node_->table != nullptr && node_->table->contains(key); }
 
-std::string Section::where(std::string_view key) const {
-  if (node_->table != nullptr)
-    for (const auto& [name, value] : *node_->table)
-      if (name.str() == key) return placed(file_->path_, name.source().begin);
-  return placed(file_->path_, node_->place);
+// Where the key stands; where its table begins when it is absent.
+toml::source_position Section::Node::place_of(std::string_view key) const {
+  if (table != nullptr)
+    for (const auto& [name_in_file, value] : *table)
+      if (name_in_file.str() == key) return name_in_file.source().begin;
+  return place;
 }
 
+std::string Section::where(std::string_view key) const { return placed(file_->path_, node_->place_of(key)); }
+
 void Section::fault(std::string_view key, std::string what) {
-  file_->faults_.push_back(where(key) + ": " + std::move(what));
+  const toml::source_position at = node_->place_of(key);
+  file_->note(at.line, at.column, std::move(what));
 }
+
+void SettingsFile::note(std::uint32_t line, std::uint32_t column, std::string what) { faults_.push_back({line, column, std::move(what)}); }
 
 std::optional<std::string> Section::text_value(std::string_view key, bool required) {
   node_->known.emplace(key);
@@ -206,7 +214,7 @@ std::vector<std::string> Section::texts(std::string_view key) {
   }
   for (const toml::node& item : *array) {
     if (const toml::value<std::string>* value = item.as_string(); value != nullptr) all.push_back(value->get());
-    else file_->faults_.push_back(placed(file_->path_, item.source().begin) + ": '" + std::string(key) + "' must hold texts in quotes only");
+    else file_->note(item.source().begin.line, item.source().begin.column, "'" + std::string(key) + "' must hold texts in quotes only");
   }
   return all;
 }
@@ -247,7 +255,8 @@ Secret Section::credential(std::string_view key) {
 }
 
 std::optional<Secret> Section::optional_credential(std::string_view key) {
-  const std::string name = text(key, "");
+  if (!has(key)) return std::nullopt;
+  const std::string name = text(key);  // an empty name is a fault
   if (name.empty()) return std::nullopt;
   std::filesystem::path full(name);
   if (const char* folder = std::getenv("CREDENTIALS_DIRECTORY"); folder != nullptr && full.is_relative() && name.find('/') == std::string::npos) {
@@ -258,6 +267,10 @@ std::optional<Secret> Section::optional_credential(std::string_view key) {
   Result<Secret> secret = read_secret_file(full.c_str(), kMaxCredential);
   if (!secret) {
     fault(key, "'" + std::string(key) + "': " + secret.what());
+    return std::nullopt;
+  }
+  if (secret->empty()) {
+    fault(key, "'" + std::string(key) + "': the credential is empty");
     return std::nullopt;
   }
   return std::move(*secret);
@@ -293,7 +306,7 @@ std::vector<Section> Section::sections(std::string_view key) {
     node->name = name;
     node->place = item.source().begin;
     node->table = item.as_table();
-    if (node->table == nullptr) file_->faults_.push_back(placed(file_->path_, node->place) + ": '" + name + "' must hold tables only");
+    if (node->table == nullptr) file_->note(node->place.line, node->place.column, "'" + name + "' must hold tables only");
     file_->document_->nodes.push_back(node);
     all.push_back(Section(file_, std::move(node)));
   }

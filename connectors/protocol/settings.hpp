@@ -103,7 +103,12 @@ class SettingsFile {
   struct Document;
   std::unique_ptr<Document> document_;
   std::string path_;
-  std::vector<std::string> faults_;
+  struct Fault {
+    std::uint32_t line, column;
+    std::string what;
+  };
+  void note(std::uint32_t line, std::uint32_t column, std::string what);
+  std::vector<Fault> faults_;
 };
 
 }  // namespace postern

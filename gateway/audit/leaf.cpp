@@ -7,6 +7,7 @@ namespace postern::audit {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
+constexpr std::size_t kMaxField = 1024, kMaxBody = 6 * 1024;
 
 }  // namespace
 
@@ -66,8 +67,11 @@ Bytes encode(const Body& body) {
   Bytes bytes;
   ByteWriter out(bytes);
   for (const auto& [field, text] : body) {
+    const std::string_view shown = cut_utf8(text, kMaxField);
+    // A leaf that is too large could never be read again: what does not fit is left out.
+    if (bytes.size() + shown.size() + 3 > kMaxBody) break;
     out.u8(static_cast<std::uint8_t>(field));
-    out.text16(std::string_view(text).substr(0, 1024));
+    out.text16(shown);
   }
   return bytes;
 }

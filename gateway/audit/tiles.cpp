@@ -62,6 +62,14 @@ Hash subtree_root(const std::vector<Hash>& hashes) {
   return tree.root();
 }
 
+// Whether a bundle holds exactly the leaves that these hashes are of.
+bool holds(ByteView bundle, const std::vector<Hash>& hashes) {
+  ByteReader in(bundle);
+  for (const Hash& hash : hashes)
+    if (leaf_hash(in.view16(kMaxLeaf)) != hash || !in.ok()) return false;
+  return in.finish();
+}
+
 bool sync_path(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   const bool good = fd >= 0 && fsync(fd) == 0;
@@ -147,7 +155,7 @@ bool Tiles::resume(std::uint64_t size) {
   }
   if (const std::size_t width = size % kWidth; width > 0) {
     std::optional<Bytes> bytes = read_file(partial(folder_ + "/tile/entries/" + tile_path(size / kWidth), width), kWidth * (kMaxLeaf + 2));
-    if (!bytes) return false;
+    if (!bytes || !holds(*bytes, levels_.front())) return false;
     bundle_ = std::move(*bytes);
   }
   size_ = size;
@@ -160,31 +168,45 @@ Status Tiles::append(const std::vector<Entry>& entries) {
   return {};
 }
 
+// Files first, state after: a leaf whose files could not be written has not been added, and is added
+// again by the next append().
 Status Tiles::add(ByteView leaf, const Hash& hash) {
+  const std::size_t bundle_before = bundle_.size();
   ByteWriter(bundle_).view16(leaf);
-  ++size_;
-  if (size_ % kWidth == 0) {
-    const std::string path = folder_ + "/tile/entries/" + tile_path(size_ / kWidth - 1);
-    if (const Status wrote = write_file(path, bundle_); !wrote) return wrote;
-    unsynced_.push_back(path);
-    bundle_.clear();
+  if (const Status wrote = write_completed(hash); !wrote) {
+    bundle_.resize(bundle_before);
+    return wrote;
   }
-  return add_hash(0, hash);
+  ++size_;
+  if (size_ % kWidth == 0) bundle_.clear();
+  Hash carried = hash;
+  for (std::size_t level = 0;; ++level) {
+    if (levels_.size() <= level) levels_.resize(level + 1);
+    std::vector<Hash>& tile = levels_[level];
+    tile.push_back(carried);
+    if (tile.size() < kWidth) return {};
+    carried = subtree_root(tile);
+    tile.clear();
+  }
 }
 
-Status Tiles::add_hash(std::size_t level, const Hash& hash) {
-  if (levels_.size() <= level) levels_.resize(level + 1);
-  std::vector<Hash>& tile = levels_[level];
-  tile.push_back(hash);
-  if (tile.size() < kWidth) return {};
-  std::uint64_t number = size_;
-  for (std::size_t i = 0; i <= level; ++i) number /= kWidth;
-  const std::string path = folder_ + "/tile/" + std::to_string(level) + "/" + tile_path(number - 1);
-  if (const Status wrote = write_file(path, hashes_as_bytes(tile)); !wrote) return wrote;
-  unsynced_.push_back(path);
-  const Hash above = subtree_root(tile);
-  tile.clear();
-  return add_hash(level + 1, above);
+// Writes the bundle and the tiles that one more leaf completes.
+Status Tiles::write_completed(Hash carried) {
+  std::uint64_t number = size_ + 1;
+  if (number % kWidth != 0) return {};
+  const std::string bundle = folder_ + "/tile/entries/" + tile_path(number / kWidth - 1);
+  if (const Status wrote = write_file(bundle, bundle_); !wrote) return wrote;
+  unsynced_.push_back(bundle);
+  for (std::size_t level = 0; number % kWidth == 0; ++level) {
+    number /= kWidth;
+    std::vector<Hash> tile = level < levels_.size() ? levels_[level] : std::vector<Hash>();
+    tile.push_back(carried);
+    const std::string path = folder_ + "/tile/" + std::to_string(level) + "/" + tile_path(number - 1);
+    if (const Status wrote = write_file(path, hashes_as_bytes(tile)); !wrote) return wrote;
+    unsynced_.push_back(path);
+    carried = subtree_root(tile);
+  }
+  return {};
 }
 
 // The unfinished tiles hold the right edge: the largest subtrees stand first, in the highest level.

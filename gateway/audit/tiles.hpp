@@ -35,12 +35,12 @@ class Tiles {
 
   std::uint64_t size() const { return size_; }
   std::uint64_t published() const { return published_; }
+  Hash root() const;            // of everything appended
 
  private:
   Tiles(std::string folder, std::string origin, const Keys& keys) : folder_(std::move(folder)), origin_(std::move(origin)), keys_(&keys) {}
   Status add(ByteView leaf, const Hash& hash);
-  Status add_hash(std::size_t level, const Hash& hash);
-  Hash root() const;
+  Status write_completed(Hash carried);
   bool resume(std::uint64_t size);
   void drop_old_partials();
 

@@ -9,12 +9,51 @@ namespace postern {
 namespace {
 
 constexpr std::uint32_t kVersion = 1, kMaxWindow = 100'000;
-constexpr std::size_t kMaxLinks = 256;
+constexpr std::size_t kMaxLinks = 256, kFrameSize = 1024 * 1024;
+constexpr std::chrono::seconds kHelloPatience{5};
 
 // The user's number, or one that no process has.
 unsigned uid_of(const std::string& user) {
   const passwd* entry = getpwnam(user.c_str());
   return entry == nullptr ? ~0U : entry->pw_uid;
+}
+
+bool facts_or_questions(const wire::ToVault& f) {
+  return f.submit_size() + f.result_size() + f.receipt_size() + f.reply_size() + f.query_size() + f.observation_size() > 0 || f.event_cursor() != 0;
+}
+
+// Moves items of one kind into frames of their own while they are many.
+template <class Items, class Add>
+bool send_items(FrameSocket& socket, Items& items, const Add& add) {
+  wire::ToConnector frame;
+  std::size_t size = 0;
+  for (auto& item : items) {
+    size += item.ByteSizeLong() + 8;
+    add(frame)->Swap(&item);
+    if (size < kFrameSize) continue;
+    if (!socket.send(frame)) return false;
+    frame.Clear();
+    size = 0;
+  }
+  items.Clear();
+  return size == 0 || socket.send(frame);
+}
+
+// What one turn says to one connector, in frames that are far below the limit of one.
+bool send_in_frames(FrameSocket& socket, wire::ToConnector& out) {
+  if (out.ByteSizeLong() <= kFrameSize) return socket.send(out);
+  if (out.has_welcome()) {
+    wire::ToConnector first;
+    first.mutable_welcome()->Swap(out.mutable_welcome());
+    out.clear_welcome();
+    if (!socket.send(first)) return false;
+  }
+  const bool sent = send_items(socket, *out.mutable_deliver(), [](wire::ToConnector& f) { return f.add_deliver(); }) &&
+                    send_items(socket, *out.mutable_verdict(), [](wire::ToConnector& f) { return f.add_verdict(); }) &&
+                    send_items(socket, *out.mutable_answer(), [](wire::ToConnector& f) { return f.add_answer(); }) &&
+                    send_items(socket, *out.mutable_event(), [](wire::ToConnector& f) { return f.add_event(); });
+  // `committed` goes last: it speaks of everything before it.
+  return sent && (out.ByteSizeLong() == 0 || socket.send(out));
 }
 
 }  // namespace
@@ -56,6 +95,11 @@ void Bus::on_accept() {
   links_[id].socket = std::make_unique<FrameSocket>(
       loop_, fd, FrameSocket::Handlers{[this, id](std::string_view bytes) { on_frame(id, bytes); },
                                        [this, id](const std::string& reason) { on_closed(id, reason); }});
+  // Silent connections must not keep connectors out.
+  links_[id].patience = std::make_unique<Timer>(loop_, [this, id] {
+    if (links_.at(id).peer == 0) close(id, "no hello");
+  });
+  links_[id].patience->start(kHelloPatience);
 }
 
 void Bus::on_frame(std::uint64_t id, std::string_view bytes) {
@@ -73,6 +117,7 @@ void Bus::on_frame(std::uint64_t id, std::string_view bytes) {
 }
 
 void Bus::admit(std::uint64_t id, wire::ToVault&& frame) {
+  if (facts_or_questions(frame)) return refuse(id, wire::Refusal::PROTOCOL, "the first frame holds hello and health only");
   if (!frame.has_hello()) return refuse(id, wire::Refusal::PROTOCOL, "the first frame must say hello");
   const wire::Hello& hello = frame.hello();
   if (vault_ == nullptr) return refuse(id, wire::Refusal::LOCKED, "the vault is locked; an administrator must unlock it");
@@ -138,12 +183,16 @@ void Bus::on_closed(std::uint64_t id, const std::string& reason) {
 
 void Bus::flush() {
   if (vault_ == nullptr) return;
+  std::vector<std::uint64_t> slow;
   for (auto& [id, link] : links_) {
     if (link.peer == 0) continue;
-    wire::ToConnector& out = vault_->peers().at(link.peer).out;
-    if (out.ByteSizeLong() == 0) continue;
-    if (!link.socket->send(out)) log::warning("connector.slow", "{} does not read; closing it", vault_->peers().at(link.peer).name);
-    out.Clear();
+    wire::ToConnector out;
+    out.Swap(&vault_->peers().at(link.peer).out);
+    if (out.ByteSizeLong() > 0 && !send_in_frames(*link.socket, out)) slow.push_back(id);
+  }
+  for (const std::uint64_t id : slow) {
+    log::warning("connector.slow", "{} does not read; closing it", vault_->peers().at(links_.at(id).peer).name);
+    close(id, "does not read");
   }
 }
 

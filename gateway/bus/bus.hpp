@@ -38,6 +38,7 @@ class Bus {
     std::unique_ptr<FrameSocket> socket;
     vault::PeerId peer = 0;        // 0: has not said hello
     std::uint64_t last_frame = 0;
+    std::unique_ptr<Timer> patience;  // until the hello
   };
 
   void on_accept();

@@ -25,8 +25,12 @@ void read_connectors(Section& root, Config& config) {
     connector.user = section.text("user");
     if (section.has("channel")) connector.channel = read_channel(section, "channel");
     connector.client = section.text("client", "");
+    connector.speaks_for = section.texts("speaks_for");
     config.connectors.emplace(name, std::move(connector));
   }
+  for (const auto& [name, connector] : config.connectors)
+    for (const std::string& other : connector.speaks_for)
+      if (!config.connectors.contains(other)) root.fault("connectors", "connector '" + name + "' speaks for '" + other + "', which is not configured");
   if (config.connectors.empty()) root.fault("connectors", "no connector is configured; add [connectors.NAME] with its user");
 }
 
@@ -57,6 +61,10 @@ void read_category_rules(Section& root, Config& config) {
     rules.tries = static_cast<std::uint8_t>(section.integer("tries", 3, 1, 10));
     if (!rules.scenario.empty() && !config.scenarios.contains(rules.scenario))
       section.fault("scenario", "there is no scenario '" + rules.scenario + "'; its file would be in the scenarios folder");
+    else if (const auto found = config.scenarios.find(rules.scenario);
+             found != config.scenarios.end() && !found->second.categories.empty() &&
+             std::ranges::find(found->second.categories, category) == found->second.categories.end())
+      section.fault("scenario", "scenario '" + rules.scenario + "' is not for " + std::string(name_of(category)) + "; add it to the scenario's 'categories'");
     config.categories.emplace(category, std::move(rules));
   }
 }

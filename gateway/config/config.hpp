@@ -24,6 +24,7 @@ struct Connector {
   std::string user;                     // Unix user whose process may take this name
   std::optional<Channel> channel;       // channels carry one kind of way; sources and hooks none
   std::string client;                   // pull sources: the client they submit for
+  std::vector<std::string> speaks_for;  // webhooks: connectors whose receipts and replies they bring
 };
 
 struct Client {

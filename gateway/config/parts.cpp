@@ -8,6 +8,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr std::size_t kMaxName = 64, kMaxProviderName = 512, kMaxParameters = 100;
+
 ScenarioStep read_step(Section& section) {
   ScenarioStep step;
   step.step.channel = read_channel(section, "channel").value_or(Channel::sms);
@@ -40,6 +42,9 @@ templates::Part read_part(Section& section, const templates::Template& t) {
     if (found == t.placeholders.end()) section.fault("parameters", "'" + name + "' is not among [placeholders]");
     else part.parameters.push_back(static_cast<std::size_t>(found - t.placeholders.begin()));
   }
+  if (part.provider_template.size() > kMaxProviderName) section.fault("template", "must have at most 512 characters");
+  if (part.provider_language.size() > kMaxName) section.fault("language", "must have at most 64 characters");
+  if (part.parameters.size() > kMaxParameters) section.fault("parameters", "there are at most 100 parameters");
   if (part.provider_template.empty() != part.provider_language.empty())
     section.fault("template", "'template' and 'language' belong together: give both or none");
   return part;
@@ -97,6 +102,7 @@ templates::Template read_template(Section& root) {
   for (const auto& [name, kind] : placeholders.all_texts()) {
     const std::optional<templates::Kind> known = templates::kind_named(kind);
     if (!known) placeholders.fault(name, "'" + kind + "' is no type; there are text, digits, amount, date, url");
+    if (name.size() > kMaxName) placeholders.fault(name, "a placeholder's name has at most 64 characters");
     t.placeholders.push_back({name, known.value_or(templates::Kind::text)});
   }
   for (auto& [locale, section] : root.named_sections("locales")) {

@@ -8,6 +8,7 @@ namespace postern::engine {
 namespace {
 
 constexpr std::uint32_t kLongestRetry = 10 * 60 * 1000;
+constexpr std::string_view kWithoutReceipt = "sent-without-receipt";
 
 bool awaits_news(const Attempt& a) {
   return a.state == AttemptState::unknown || a.state == AttemptState::handed ||
@@ -44,11 +45,12 @@ class Turn {
       f_.state = MessageState::active;
       return begin_step(0);
     }
+    // After a pause of the whole gateway both may be past: a step that is over tries no more.
+    if (f_.step_end_ms != 0 && now_ >= f_.step_end_ms) return step_over();
     if (f_.retry_ms != 0 && now_ >= f_.retry_ms) {
       f_.retry_ms = 0;
       return attempt_step();
     }
-    if (f_.step_end_ms != 0 && now_ >= f_.step_end_ms) return step_over();
     ignore();
   }
 
@@ -79,6 +81,12 @@ class Turn {
     if (r.attempt >= f_.attempts.size()) return ignore();
     Attempt& a = f_.attempts[r.attempt];
     const int at = static_cast<int>(r.attempt);
+    // A receipt was quicker than the result: only what the result alone tells is still news.
+    if (r.kind == Result::Kind::sent && a.parts == 0 && (a.state == AttemptState::sent || customer_has_it(a))) {
+      a.receipts = a.receipts || r.receipts;
+      a.parts = std::max<std::uint8_t>(r.parts, 1);
+      return;
+    }
     // An attempt in doubt may still be settled by its late answer; anything else has its one result.
     if (a.state != AttemptState::handed && a.state != AttemptState::unknown) return ignore();
     if (a.state == AttemptState::unknown && r.kind == Result::Kind::unknown) return ignore();
@@ -97,6 +105,7 @@ class Turn {
         a.reason = r.reason;
         a.throttled = r.kind == Result::Kind::throttled;
         say(is_final(f_.state) ? EventType::late : EventType::refused, at, r.reason);
+        if (!is_final(f_.state) && f_.step >= f_.plan.size()) return exhausted(r.reason);
         if (is_final(f_.state) || a.step != f_.step || (was_unknown && at != current())) return;
         if (r.kind == Result::Kind::refused) return next_step(r.reason);
         return again(r);
@@ -108,6 +117,8 @@ class Turn {
     const int at = static_cast<int>(r.attempt);
     Attempt& a = attempt(at);
     if (a.state == AttemptState::ready || a.state == AttemptState::withdrawn) return ignore();
+    // Quicker than the result: a receipt proves that this route gives them.
+    if (a.state == AttemptState::handed || a.state == AttemptState::unknown) a.receipts = true;
     if (r.progress == AttemptState::refused) return failed_receipt(at, r.reason);
     if (r.progress == AttemptState::delivered && !r.all_parts && a.parts > 1) {
       if (r.part >= kMaxParts) return ignore();
@@ -130,6 +141,11 @@ class Turn {
   void on(const Lost& lost) {
     if (lost.attempt >= f_.attempts.size() || f_.attempts[lost.attempt].state != AttemptState::handed) return ignore();
     doubt(static_cast<int>(lost.attempt), "connector-lost");
+  }
+
+  void on(const Damaged&) {
+    if (is_final(f_.state)) return ignore();
+    finish(MessageState::failed, "content-damaged");
   }
 
  private:
@@ -181,7 +197,7 @@ class Turn {
     if (std::ranges::any_of(f_.attempts, awaits_news)) return;
     // A route that gives no receipts has told all it can when it said `sent`.
     const bool sent = std::ranges::any_of(f_.attempts, [](const Attempt& a) { return a.state == AttemptState::sent; });
-    finish(sent ? MessageState::reached : MessageState::failed, sent ? "sent-without-receipt" : reason);
+    finish(sent ? MessageState::reached : MessageState::failed, sent ? std::string(kWithoutReceipt) : reason);
   }
 
   // The same step once more, later.
@@ -213,8 +229,10 @@ class Turn {
     }
     if (f_.step + 1U < f_.plan.size()) return next_step(reason);
     const auto tries = std::ranges::count_if(f_.attempts, [&](const Attempt& other) { return other.step == a.step; });
-    if (tries < 2) return attempt_step();
-    exhausted(reason);
+    if (tries >= 2) return exhausted(reason);
+    const std::uint32_t wait = f_.plan[f_.step].wait_ms;
+    f_.step_end_ms = wait == 0 ? 0 : now_ + wait;
+    attempt_step();
   }
 
   // The current step's wait is over.
@@ -242,16 +260,16 @@ class Turn {
     change(a, to);
     a.reason = reason;
     const bool late = is_final(f_.state);
-    // A read or an answer may well follow the end; news that the customer was reached only now is late.
-    if (late && !had_it && type != EventType::replied) say(EventType::late, at, std::string(name_of(to)));
-    else say(type, at, reason);
     if (!had_it && customer_has_it(a) && std::ranges::count_if(f_.attempts, customer_has_it) > 1)
       say(EventType::double_contact, at);
-    if (late) return;
     const Until until = f_.plan[a.step].until;
     // A route without receipts can never say more than `sent`.
     const bool enough = static_cast<int>(to) >= static_cast<int>(until) || (to == AttemptState::sent && !a.receipts);
-    if (enough) finish(MessageState::reached, std::string(name_of(to)));
+    if (!late && enough) finish(MessageState::reached, std::string(name_of(to)));
+    // A read or an answer may well follow the end; news that the customer was reached only now is late.
+    // Said last: the last word of a step is the one that ends the message.
+    if (late && !had_it && type != EventType::replied) say(EventType::late, at, std::string(name_of(to)));
+    else say(type, at, reason);
   }
 
   void failed_receipt(int at, const std::string& reason) {
@@ -288,9 +306,8 @@ class Turn {
     f_.ended_ms = now_;
     f_.step_end_ms = f_.retry_ms = 0;
     out_.ended = true;
-    // A receipt or an answer that ended the message is itself the leaf of its end.
-    const bool said = !out_.happened.empty() && state == MessageState::reached;
-    if (!said) say(EventType::ended, -1, f_.reason);
+    // The receipt or answer that reached the customer is itself the word of the end; see moved().
+    if (state != MessageState::reached || f_.reason == kWithoutReceipt) say(EventType::ended, -1, f_.reason);
   }
 
   Flight& f_;

@@ -43,7 +43,8 @@ struct Receipt {                    // what a provider tells later
 struct Lost {                       // the connector process that held this attempt is gone
   std::size_t attempt = 0;
 };
-using Input = std::variant<Begin, Due, Cancel, Handed, Result, Receipt, Lost>;
+struct Damaged {};                  // what the message says cannot be read any more
+using Input = std::variant<Begin, Due, Cancel, Handed, Result, Receipt, Lost, Damaged>;
 
 // ---- what the engine says ----
 

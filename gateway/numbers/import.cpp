@@ -120,8 +120,8 @@ class Import {
     header.u32(static_cast<std::uint32_t>(by_number.size()));
     header.u32(static_cast<std::uint32_t>(ranges_.size()));
     header.u64(ported_.size());
-    header.raw(sha256(body));
     header.u64(text_size);
+    header.raw(index_hash(head, body));
 
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     if (fd < 0) return fail("index " + path + ": " + std::strerror(errno));

@@ -38,12 +38,11 @@ Result<std::shared_ptr<const PortabilityIndex>> PortabilityIndex::open(const std
   if (as_text(in.view(kMagic.size())) != kMagic) return refused("is not an index of this version");
   const std::uint32_t networks = in.u32(), ranges = in.u32();
   const std::uint64_t ported = in.u64();
-  const ByteView sum = in.view(32);
   const std::uint64_t text_size = in.u64();
+  const ByteView sum = in.view(32);
   if (!in.ok() || text_size > size || ported > size / 8 || kHeaderSize + text_size + ported * 8 != size || text_size % 8 != 0)
     return refused("is truncated");
-  const Hash hash = sha256(all.subspan(kHeaderSize));
-  if (!std::ranges::equal(hash, sum)) return refused("is damaged");
+  if (!std::ranges::equal(index_hash(all.first(kHeaderSize - 32), all.subspan(kHeaderSize)), sum)) return refused("is damaged");
 
   ByteReader text(all.subspan(kHeaderSize, text_size));
   for (std::uint32_t i = 0; i < networks && text.ok(); ++i) index->networks_.push_back(text.text8());
@@ -53,7 +52,7 @@ Result<std::shared_ptr<const PortabilityIndex>> PortabilityIndex::open(const std
     if (network >= index->networks_.size()) return refused("names a network that it does not have");
     index->ranges_.emplace_back(std::move(prefix), network);
   }
-  if (!text.ok() || !std::ranges::is_sorted(index->ranges_)) return refused("is damaged");
+  if (!text.ok() || text.left() >= 8 || !std::ranges::is_sorted(index->ranges_)) return refused("is damaged");
   index->ported_ = reinterpret_cast<const std::uint64_t*>(all.data() + kHeaderSize + text_size);
   const std::span entries(index->ported_, ported);
   if (!std::ranges::is_sorted(entries) ||

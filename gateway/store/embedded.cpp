@@ -56,8 +56,12 @@ class Embedded final : public Store {
         return {};
       } else {
         // A sync that failed may have lost pages that the kernel now calls clean: what this connection
-        // believes about the file is worth nothing any more.
-        broken_ = "the store could not commit (" + committed.what() + "); restart posternd after freeing space or mending the disk";
+        // believes about the file is worth nothing any more. A full disk is an ordinary refusal.
+        if (is_full(db_.get())) {
+          (void)rollback_.done();
+          return fail("the disk is full (" + committed.what() + "); free space: nothing is accepted until then");
+        }
+        broken_ = "the store could not commit (" + committed.what() + "); restart posternd after mending the disk";
       }
     }
     (void)rollback_.done();

@@ -79,6 +79,8 @@ void ConnectionClose::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
 
 std::string error_of(sqlite3* db) { return sqlite3_errmsg(db); }
 
+bool is_full(sqlite3* db) { return (sqlite3_errcode(db) & 0xff) == SQLITE_FULL; }
+
 Status run(sqlite3* db, const char* sql) {
   if (sqlite3_exec(db, sql, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
   return fail(error_of(db));

@@ -60,5 +60,6 @@ class Statement {
 };
 
 std::string error_of(sqlite3* db);
+bool is_full(sqlite3* db);   // the last error was a full disk
 
 }  // namespace postern::store

@@ -49,6 +49,17 @@ bool is_date(std::string_view v) {
   return day_good && (date == std::string_view::npos || fits(v.substr(date + 1), "00:00") || fits(v.substr(date + 1), "00:00:00"));
 }
 
+// RFC 6901 section 3.
+std::string escaped(std::string_view name) {
+  std::string out;
+  for (const char c : name) {
+    if (c == '~') out += "~0";
+    else if (c == '/') out += "~1";
+    else out += c;
+  }
+  return out;
+}
+
 // "{{" name "}}" inside: letters, digits and underscores.
 bool is_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
@@ -123,7 +134,7 @@ std::vector<std::string_view> Template::check(const Variables& variables, std::v
   std::vector<bool> given(placeholders.size());
   for (const auto& [variable, value] : variables) {
     const auto found = std::ranges::find(placeholders, variable, &Placeholder::name);
-    const std::string pointer = "/variables/" + std::string(variable);
+    const std::string pointer = "/variables/" + escaped(variable);
     if (found == placeholders.end()) {
       faults.push_back({pointer, "unknown-variable", "the template '" + name + "' has no placeholder of this name"});
       continue;

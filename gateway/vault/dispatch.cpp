@@ -33,7 +33,9 @@ bool Dispatcher::take_up(Turn& turn, Line& line, Peer& peer, std::uint8_t lane, 
     for (std::size_t i = 0; i < flight->attempts.size(); ++i) {
       const Attempt& attempt = flight->attempts[i];
       if (attempt.state != AttemptState::handed || attempt.connector != peer.connector) continue;
-      if (attempt.instance != peer.instance) {
+      if (attempt.instance != peer.instance || is_final(flight->state)) {
+        // An ended message is never delivered again; should the connector hold it still, it is called back.
+        if (attempt.instance == peer.instance) call_back(*flight, i);
         turn.advance(*flight, engine::Lost{i});
         continue;
       }
@@ -157,6 +159,10 @@ void Dispatcher::fill(Turn& turn, ConnectorId connector, Line& line, Peer& peer,
 
 bool Dispatcher::hand(Turn& turn, Line& line, Peer& peer, Flight& flight) {
   const std::size_t attempt = flight.attempts.size() - 1;
+  if (turn.content(flight) == nullptr) {
+    if (!turn.failed()) turn.advance(flight, engine::Damaged{});
+    return false;
+  }
   const engine::Outcome outcome = turn.advance(flight, engine::Handed{peer.instance});
   if (outcome.ignored || flight.attempts[attempt].state != AttemptState::handed) return false;
   line.unanswered.emplace(flight.id.key, static_cast<std::uint32_t>(attempt + 1));
@@ -167,8 +173,7 @@ bool Dispatcher::hand(Turn& turn, Line& line, Peer& peer, Flight& flight) {
 void Dispatcher::deliver(Turn& turn, Peer& peer, const Flight& flight, std::size_t attempt) {
   const Step& step = flight.plan[flight.attempts[attempt].step];
   const Content* content = turn.content(flight);
-  if (content == nullptr || step.payload >= content->payloads.size())
-    return turn.fail_with("the content of message " + flight.id.text() + " cannot be opened; the store is damaged or not ours");
+  if (content == nullptr || step.payload >= content->payloads.size()) return;  // hand() has looked already
   const Payload& payload = content->payloads[step.payload];
   wire::Deliver& out = *peer.out.add_deliver();
   out.mutable_attempt()->set_message(static_cast<std::uint64_t>(flight.id.key));

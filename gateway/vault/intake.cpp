@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxReference = 128, kMaxKey = 128, kMaxText = 32 * 1024, kMaxSubject = 500, kMaxAddress = 320, kMaxToken = 4096;
 constexpr std::size_t kMaxPushTokens = 10, kMaxVariables = 100;
+constexpr std::size_t kMaxName = 64, kMaxRendered = 128 * 1024;
 constexpr TimeMs kMaxAhead = 366LL * 24 * 3600 * 1000;
 
 bool is_email(std::string_view text) {
@@ -225,6 +226,11 @@ void Intake::check_recipient(const wire::Submit& submit, Draft& draft) const {
   for (int i = 0; i < r.push_size(); ++i)
     if (r.push(i).token().empty() || r.push(i).token().size() > kMaxToken)
       draft.fault("/recipient/push/" + std::to_string(i) + "/token", "bad-token", "must have 1 to 4096 bytes");
+  for (int i = 0; i < r.push_size(); ++i)
+    if (const std::string& p = r.push(i).platform(); p != "fcm" && p != "apns" && p != "hms")
+      draft.fault("/recipient/push/" + std::to_string(i) + "/platform", "bad-platform", "must be fcm, apns or hms");
+  if (r.locale().size() > kMaxName) draft.fault("/recipient/locale", "too-long", "must have at most 64 bytes");
+  if (r.time_zone().size() > kMaxName) draft.fault("/recipient/time_zone", "too-long", "must have at most 64 bytes");
   if (r.reference().size() > kMaxReference) draft.fault("/recipient/reference", "too-long", "must have at most 128 bytes");
   if (r.phone().empty() && r.email().empty() && r.push_size() == 0 && r.whatsapp().empty())
     draft.fault("/recipient", "no-address", "give at least one of phone, email, push, whatsapp");
@@ -282,6 +288,11 @@ bool Intake::payload_for(const config::ScenarioStep& step, const wire::Submit& s
     why = "no text";
     return false;
   }
+  const bool template_only = part->text.empty() && part->html.empty();
+  if (template_only && channel != Channel::whatsapp && channel != Channel::viber) {
+    why = "no text";
+    return false;
+  }
   draft.text->render(*part, draft.values, payload);
   return true;
 }
@@ -295,6 +306,8 @@ void Intake::plan(const wire::Submit& submit, Draft& draft) const {
       missing += (missing.empty() ? "" : ", ") + std::string(name_of(step.step.channel)) + ": " + why;
       continue;
     }
+    if (payload.subject.size() + payload.text.size() + payload.html.size() > kMaxRendered)
+      return draft.fault("/variables", "too-long", "the text for " + std::string(name_of(step.step.channel)) + " would be longer than 128 KiB");
     Step planned = step.step;
     planned.payload = static_cast<std::uint8_t>(draft.content.payloads.size());
     draft.content.payloads.push_back(std::move(payload));
@@ -337,9 +350,10 @@ void Intake::accept(Turn& turn, const config::Client& client, const wire::Submit
   if (!flight.network.empty()) body.emplace_back(audit::Field::network, flight.network);
   const Flight& accepted = turn.accept(std::move(flight), std::move(draft.content), body);
   // Replies come from the address alone: remember which message waits for one.
+  const Content& content = *turn.content(accepted);
   for (const Step& step : accepted.plan)
     if (step.until == Until::replied && step.channel != Channel::email && step.channel != Channel::push)
-      turn.batch().conversations.emplace_back(accepted.recipient, accepted.id.key);
+      turn.batch().conversations.emplace_back(context_.keys.pseudonym(content.payloads[step.payload].address), accepted.id.key);
   verdict.set_id(accepted.id.text());
   verdict.set_outcome(wire::Verdict::STORED);
   ++context_.metrics.verdicts[{client.name, "stored"}];

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
 
@@ -26,6 +27,7 @@ struct Peer {
   ClientId client = 0;            // pull sources
   std::uint64_t events_sent = 0;  // cursor of the last event pushed to it
   bool lagging = false;           // more events than one push holds wait for it
+  std::deque<std::uint64_t> event_pages;  // last cursors of the pushes it has not acknowledged
   wire::ToConnector out;          // sent by the bus after the commit
 };
 

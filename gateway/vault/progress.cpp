@@ -6,7 +6,7 @@
 namespace postern::vault {
 namespace {
 
-constexpr std::size_t kMaxReason = 64, kMaxProviderId = 256, kMaxReplyText = 700;
+constexpr std::size_t kMaxReason = 64, kMaxProviderId = 256, kMaxReplyText = 700, kIdsInLeaf = 16;
 constexpr std::uint64_t kMaxParked = 100'000;
 constexpr TimeMs kParkedFor = 24 * 3600 * 1000, kPruneEvery = 3600 * 1000;
 
@@ -66,7 +66,8 @@ void Progress::result(Turn& turn, const Peer& peer, const wire::Result& r) {
   if (found.flight == nullptr || kind.empty()) return;
   ++context_.metrics.results[{peer.name, std::string(kind)}];
   audit::Body extra;
-  for (const std::string& id : r.provider_id()) extra.emplace_back(audit::Field::provider_id, id.substr(0, kMaxProviderId));
+  for (const std::string& id : r.provider_id())
+    if (extra.size() < kIdsInLeaf) extra.emplace_back(audit::Field::provider_id, cut_utf8(id, kMaxProviderId));
 
   engine::Result input;
   input.attempt = found.attempt;
@@ -119,9 +120,9 @@ Progress::Found Progress::find(Turn& turn, ConnectorId connector, const std::str
 ConnectorId Progress::spoken_for(Turn& turn, const Peer& peer, const std::string& connector) const {
   if (connector.empty() || connector == peer.name) return peer.connector;
   const auto own = context_.config->connectors.find(peer.name);
-  // Channels carry; only a source without a channel of its own may speak for another.
-  if (own == context_.config->connectors.end() || own->second.channel || !context_.config->connectors.contains(connector)) return 0;
-  return turn.number_of_connector(connector);
+  if (own == context_.config->connectors.end()) return 0;
+  const std::vector<std::string>& allowed = own->second.speaks_for;
+  return std::ranges::find(allowed, connector) == allowed.end() ? ConnectorId{0} : turn.number_of_connector(connector);
 }
 
 void Progress::receipt(Turn& turn, const Peer& peer, const wire::Receipt& r) {
@@ -185,7 +186,7 @@ void Progress::unpark(Turn& turn, ConnectorId connector, const std::string& prov
 
 void Progress::reply(Turn& turn, const Peer& peer, const wire::Reply& r) {
   const ConnectorId connector = spoken_for(turn, peer, r.connector());
-  if (connector == 0) return;
+  if (connector == 0 || seen(turn, connector, r.provider_id())) return;
   Found found;
   if (r.has_attempt()) found = find(turn, connector, r.attempt());
   if (found.flight == nullptr && !r.context_id().empty()) found = find(turn, connector, r.context_id());
@@ -200,22 +201,36 @@ void Progress::reply(Turn& turn, const Peer& peer, const wire::Reply& r) {
       break;
     }
   }
-  audit::Body body{{audit::Field::provider_id, r.provider_id().substr(0, kMaxProviderId)},
-                   {audit::Field::text, (r.payload().empty() ? r.text() : r.payload()).substr(0, kMaxReplyText)}};
+  audit::Body body{{audit::Field::provider_id, std::string(cut_utf8(r.provider_id(), kMaxProviderId))},
+                   {audit::Field::text, std::string(cut_utf8(r.payload().empty() ? r.text() : r.payload(), kMaxReplyText))}};
   if (found.flight == nullptr) {
     turn.leaf(EventType::replied, body, nullptr, 0, connector);
     return;
   }
   const engine::Outcome outcome = turn.advance(*found.flight, engine::Receipt{found.attempt, AttemptState::replied, 0, /*all_parts=*/true, {}}, body);
-  // The same reply told twice changes nothing; another reply of the same customer is worth a leaf.
-  if (outcome.ignored) turn.leaf(EventType::replied, body, found.flight, 0, connector);
+  // Another word of the same customer changes no state, but its client hears it.
+  if (outcome.ignored) turn.tell_client(found.flight->client, turn.leaf(EventType::replied, body, found.flight, 0, connector));
+}
+
+// A reply is told until its commit is known; the second telling is recognised by the provider's id.
+bool Progress::seen(Turn& turn, ConnectorId connector, const std::string& provider_id) {
+  if (provider_id.empty() || provider_id.size() > kMaxProviderId) return false;
+  const std::string id = "reply:" + provider_id;
+  if (fresh_ids_.contains({connector, id})) return true;
+  const Result<std::optional<store::ProviderRow>> stored = context_.store.provider(connector, id);
+  if (!stored) turn.fail_with(stored.what());
+  if (!stored || *stored) return true;
+  const store::ProviderRow row{connector, id, 0, 0, 0, true};
+  turn.batch().providers.push_back(row);
+  fresh_ids_.emplace(std::pair(connector, id), row);
+  return false;
 }
 
 void Progress::observation(Turn& turn, const Peer& peer, const wire::Observation& o) {
   const EventType type = event_of(o.kind());
   context_.metrics.observations[{peer.name, std::string(name_of(type))}] += std::max<std::uint32_t>(o.count(), 1);
   audit::Body body{{audit::Field::reason, word(o.reason())}};
-  if (!o.object().empty()) body.emplace_back(audit::Field::object, o.object().substr(0, 128));
+  if (!o.object().empty()) body.emplace_back(audit::Field::object, cut_utf8(o.object(), 128));
   if (o.count() > 1) body.emplace_back(audit::Field::count, std::to_string(o.count()));
   turn.leaf(type, body, nullptr, 0, peer.connector);
 }

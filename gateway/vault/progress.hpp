@@ -41,6 +41,7 @@ class Progress {
   Found find(Turn& turn, ConnectorId connector, const std::string& provider_id);
   Found find(Turn& turn, ConnectorId connector, const wire::Attempt& attempt);
   ConnectorId spoken_for(Turn& turn, const Peer& peer, const std::string& connector) const;
+  bool seen(Turn& turn, ConnectorId connector, const std::string& provider_id);
   void unpark(Turn& turn, ConnectorId connector, const std::string& provider_id);
   void apply(Turn& turn, const Found& found, const wire::Receipt& receipt, ConnectorId connector);
 

@@ -7,7 +7,7 @@ namespace postern::vault {
 namespace {
 
 constexpr std::uint32_t kMaxEvents = 1000, kMaxWaitMs = 60'000;
-constexpr std::size_t kMaxPolls = 10'000, kPushedAtOnce = 500;
+constexpr std::size_t kMaxPolls = 10'000, kPushedAtOnce = 500, kPagesUnacknowledged = 4;
 
 wire::Progress wire_of(AttemptState state) {
   switch (state) {
@@ -207,13 +207,19 @@ void Queries::tell(Turn& turn, const std::vector<ClientId>& clients) {
     return true;
   });
   for (auto& [id, peer] : peers_) {
-    if (!peer.wants_events || (!has_news(peer.client) && !peer.lagging)) continue;
+    if (peer.wants_events && has_news(peer.client)) peer.lagging = true;
+    if (!may_push(peer)) continue;
     const std::vector<wire::Event> events = events_after(turn, peer.client, peer.events_sent, kPushedAtOnce);
     for (const wire::Event& event : events) *peer.out.add_event() = event;
-    if (!events.empty()) peer.events_sent = events.back().sequence();
+    if (!events.empty()) {
+      peer.events_sent = events.back().sequence();
+      peer.event_pages.push_back(peer.events_sent);
+    }
     peer.lagging = events.size() == kPushedAtOnce;
   }
 }
+
+bool Queries::may_push(const Peer& peer) { return peer.wants_events && peer.lagging && peer.event_pages.size() < kPagesUnacknowledged; }
 
 std::string Queries::metrics_text() const {
   std::map<std::string, std::array<std::uint64_t, 3>> connectors;

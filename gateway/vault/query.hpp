@@ -26,6 +26,8 @@ class Queries {
   // After a commit: answers long polls whose client has news or whose time is over, and pushes events
   // to pull sources that lag behind.
   void tell(Turn& turn, const std::vector<ClientId>& clients);
+  // A pull source may be told more: some wait, and it has acknowledged enough of the last ones.
+  static bool may_push(const Peer& peer);
   void forget(PeerId peer);                    // its long polls are void
   TimeMs next_timeout() const;                 // 0: no long poll waits
 

@@ -24,6 +24,7 @@ void Turn::open(TimeMs now_ms, std::int64_t utc_us, std::uint64_t steady_us) {
   steady_us_ = steady_us;
   mark_before_ = context_.log.mark();
   ids_before_ = context_.ids;
+  waiting_before_ = context_.metrics.waiting;
 }
 
 Flight* Turn::find(MessageKey key) {
@@ -113,9 +114,12 @@ void Turn::note(Flight& flight, const engine::Happened& what, bool ended_here, a
   flight.last_leaf = sequence + 1;
   if (what.type == EventType::in_doubt) ++context_.metrics.in_doubt;
   if (what.type == EventType::double_contact) ++context_.metrics.double_contacts;
-  if (!client_hears(what.type, ended_here)) return;
-  batch_.events.emplace_back(flight.client, sequence + 1);
-  if (std::ranges::find(told_clients_, flight.client) == told_clients_.end()) told_clients_.push_back(flight.client);
+  if (client_hears(what.type, ended_here)) tell_client(flight.client, sequence);
+}
+
+void Turn::tell_client(ClientId client, std::uint64_t sequence) {
+  batch_.events.emplace_back(client, sequence + 1);
+  if (std::ranges::find(told_clients_, client) == told_clients_.end()) told_clients_.push_back(client);
 }
 
 const Content* Turn::content(const Flight& flight) {
@@ -172,7 +176,11 @@ Status Turn::commit() {
   const std::vector<audit::Entry>& entries = context_.log.fresh();
   for (const audit::Entry& entry : entries) batch_.leaves.push_back({entry.sequence, &entry.leaf});
   if (!entries.empty()) batch_.audit_mark = audit::encode(context_.log.mark());
-  if (batch_.empty()) return {};
+  if (batch_.empty()) {
+    drop_contents();
+    trim();
+    return {};
+  }
 
   const auto begun = std::chrono::steady_clock::now();
   if (const Status written = context_.store.commit(batch_); !written) {
@@ -187,9 +195,8 @@ Status Turn::commit() {
     Slot& slot = flights_.at(key);
     slot.dirty = slot.fresh = false;
   }
-  for (const MessageKey key : with_content_) flights_.at(key).content.reset();
+  drop_contents();
   dirty_.clear();
-  with_content_.clear();
   batch_ = {};
   fresh_names_.clear();
   told_clients_.clear();
@@ -197,18 +204,28 @@ Status Turn::commit() {
   return {};
 }
 
-void Turn::abandon() {
+void Turn::forget() {
   flights_.clear();
   age_.clear();
   dirty_.clear();
   with_content_.clear();
   batch_ = {};
   told_clients_.clear();
+  failure_.clear();
+}
+
+void Turn::abandon() {
+  forget();
   for (const std::uint16_t id : fresh_names_) context_.names.forget(id);
   fresh_names_.clear();
   context_.log.put_back(std::move(mark_before_));
   context_.ids = ids_before_;
-  failure_.clear();
+  context_.metrics.waiting = waiting_before_;
+}
+
+void Turn::drop_contents() {
+  for (const MessageKey key : with_content_) flights_.at(key).content.reset();
+  with_content_.clear();
 }
 
 void Turn::trim() {

@@ -45,8 +45,12 @@ class Turn {
   // of the first leaf.
   engine::Outcome advance(Flight& flight, const engine::Input& input, audit::Body extra = {});
 
-  // What the message says; from this turn or opened from the store. Null when it cannot be read.
+  // What the message says; from this turn or opened from the store. Null when it is damaged: that ends
+  // the one message, not the gateway.
   const Content* content(const Flight& flight);
+
+  // The client of this leaf's message is told of it.
+  void tell_client(ClientId client, std::uint64_t sequence);
 
   // A leaf that belongs to no message, or is no decision of the engine.
   std::uint64_t leaf(EventType type, const audit::Body& body, const Flight* flight = nullptr, ClientId client = 0, ConnectorId connector = 0);
@@ -61,6 +65,8 @@ class Turn {
   // link, so that connectors say again what was not committed.
   Status commit();
   void abandon();
+  // After a commit, when only reading failed: what is committed stays, what is cached goes.
+  void forget();
   bool failed() const { return !failure_.empty(); }
   void fail_with(const std::string& why) { if (failure_.empty()) failure_ = why; }
 
@@ -75,6 +81,7 @@ class Turn {
   std::uint16_t number_of(const std::string& name);
   void touch(Slot& slot);
   void note(Flight& flight, const engine::Happened& what, bool ended_here, audit::Body&& extra);
+  void drop_contents();
   void trim();
 
   Context& context_;
@@ -92,6 +99,7 @@ class Turn {
   std::vector<std::uint16_t> fresh_names_;
   audit::Log::Mark mark_before_;
   KeySource ids_before_;
+  std::uint64_t waiting_before_ = 0;
   std::string failure_;
 };
 

@@ -22,8 +22,10 @@ Clock Clock::system() {
 }
 
 Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config> config, const Keyring& ring, const std::string& folder,
-                                           const Clock& clock) {
+                                           const Clock& clock, Opening opening) {
   Keys keys(ring);
+  if (opening == Opening::existing && !std::filesystem::exists(folder + "/postern.db"))
+    return fail("store " + folder + "/postern.db: is missing beside its keyring; restore it from a backup");
   Result<std::unique_ptr<store::Store>> store = store::open_embedded(folder + "/postern.db", keys.store_key());
   if (!store) return fail(store.what());
   const Result<Bytes> mark_bytes = (*store)->audit_mark();
@@ -51,6 +53,8 @@ Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config>
   Result<audit::Tiles> tiles = audit::Tiles::open(folder + "/audit", vault->context_.config->audit_origin, vault->keys_, leaves,
                                                   [&s](std::uint64_t from, std::size_t count) { return s.leaves(from, count); });
   if (!tiles) return fail(tiles.what());
+  if (tiles->root() != vault->log_.mark().tree.root())
+    return fail("audit log: its files and the store tell different histories; one of them was replaced: restore both from the same backup");
   vault->tiles_ = std::make_unique<audit::Tiles>(std::move(*tiles));
   if (std::filesystem::exists(folder + "/numbers.idx")) {
     Result<std::shared_ptr<const numbers::PortabilityIndex>> index = numbers::PortabilityIndex::open(folder + "/numbers.idx");
@@ -97,7 +101,7 @@ PeerId Vault::join(const std::string& name, const wire::Hello& hello, std::uint6
   peer.instance = hello.instance();
   peer.window = hello.window();
   peer.wants_events = hello.wants_events();
-  peer.software = hello.software().substr(0, 64);
+  peer.software = cut_utf8(hello.software(), 64);
   peers_.emplace(peer.id, std::move(peer));
   Said said;
   said.peer = last_peer_;
@@ -109,17 +113,16 @@ PeerId Vault::join(const std::string& name, const wire::Hello& hello, std::uint6
 }
 
 void Vault::leave(PeerId id) {
+  if (!peers_.contains(id)) return;
+  // What it said before it went still counts: a result that was read must not become a doubt.
+  if (std::ranges::any_of(inbox_, [id](const Said& said) { return said.peer == id; })) (void)turn();
   const auto peer = peers_.find(id);
-  if (peer == peers_.end()) return;
   queries_.forget(id);
-  std::erase_if(inbox_, [id](const Said& said) { return said.peer == id; });
   if (peer->second.connector != 0) {
     dispatcher_.disconnected(peer->second);
-    const ConnectorId connector = peer->second.connector;
-    peers_.erase(peer);
-    (void)turn([&](Turn& t) { t.leaf(EventType::connector_down, {}, nullptr, 0, connector); });
-    return;
+    (void)turn([&](Turn& t) { t.leaf(EventType::connector_down, {}, nullptr, 0, peer->second.connector); });
   }
+  std::erase_if(inbox_, [id](const Said& said) { return said.peer == id; });
   peers_.erase(peer);
 }
 
@@ -152,7 +155,7 @@ void Vault::take(const Said& said) {
   }
   if (frame.has_health()) {
     peer.up = frame.health().up();
-    peer.detail = frame.health().detail().substr(0, 128);
+    peer.detail = cut_utf8(frame.health().detail(), 128);
     peer.window = frame.health().window();
   }
   // Facts first: a result in the same frame frees windows and settles states before anything is asked.
@@ -162,7 +165,10 @@ void Vault::take(const Said& said) {
   for (const wire::Observation& observation : frame.observation()) progress_.observation(turn_, peer, observation);
   for (const wire::Submit& submit : frame.submit()) intake_.submit(turn_, peer, submit);
   for (const wire::Query& query : frame.query()) queries_.query(turn_, peer, query);
-  if (frame.event_cursor() != 0 && peer.wants_events) turn_.batch().cursors.emplace_back(peer.connector, frame.event_cursor());
+  if (frame.event_cursor() != 0 && peer.wants_events) {
+    turn_.batch().cursors.emplace_back(peer.connector, frame.event_cursor());
+    while (!peer.event_pages.empty() && peer.event_pages.front() <= frame.event_cursor()) peer.event_pages.pop_front();
+  }
   peer.out.set_committed(frame.frame());
 }
 
@@ -203,9 +209,9 @@ Status Vault::finish_turn() {
   if (unpublished_.size() + entries.size() > kMaxUnpublished) unpublished_.clear();
   else std::ranges::move(entries, std::back_inserter(unpublished_));
   queries_.tell(turn_, told);
-  for (const auto& [id, peer] : peers_) more_ = more_ || peer.lagging;
+  for (const auto& [id, peer] : peers_) more_ = more_ || queries_.may_push(peer);
   if (turn_.failed()) {
-    turn_.abandon();
+    turn_.forget();
     return fail("the store could not be read while telling events");
   }
   return {};

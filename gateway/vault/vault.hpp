@@ -29,9 +29,11 @@ struct Clock {
 
 class Vault {
  public:
-  // Opens what `folder` holds: postern.db, audit/, numbers.idx. `fresh` tells that the keyring was just made.
+  // Opens what `folder` holds: postern.db, audit/, numbers.idx. Only a keyring that was just made may
+  // come without its store.
+  enum class Opening { fresh, existing };
   static Result<std::unique_ptr<Vault>> open(std::shared_ptr<const config::Config> config, const Keyring& ring, const std::string& folder,
-                                             const Clock& clock);
+                                             const Clock& clock, Opening opening = Opening::existing);
   ~Vault();
 
   // A connector that the bus has authenticated. Its hello counts as its first frame.
