@@ -41,7 +41,9 @@ std::string last_error() {
   return text.data();
 }
 
-const char* reason_word(long verify_result) {
+}  // namespace
+
+std::string verify_reason(long verify_result) {
   switch (verify_result) {
     case X509_V_ERR_CERT_HAS_EXPIRED: return "expired";
     case X509_V_ERR_CERT_NOT_YET_VALID: return "not-yet-valid";
@@ -64,6 +66,8 @@ const char* reason_word(long verify_result) {
     default: return "other";
   }
 }
+
+namespace {
 
 // SSL_ex_data slot of a std::string: the fingerprint of the certificate that verification looked at.
 // The peer's certificate cannot be asked of the SSL once a handshake has failed.
@@ -150,8 +154,9 @@ Result<SslContext> make_tls_server(const TlsFiles& files) {
   if (const Status loaded = load_trust(context->get(), files); !loaded) return fail(loaded.what());
   SSL_CTX_set_verify(context->get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, on_verify);
   SSL_CTX_set_client_CA_list(context->get(), SSL_load_client_CA_file(files.ca.c_str()));
-  static constexpr unsigned char kSessions[] = "postern";
-  SSL_CTX_set_session_id_context(context->get(), kSessions, sizeof kSessions - 1);
+  SSL_CTX_set_session_cache_mode(context->get(), SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_options(context->get(), SSL_OP_NO_TICKET);
+  SSL_CTX_set_num_tickets(context->get(), 0);
   return context;
 }
 
@@ -225,7 +230,7 @@ HandshakeFailure handshake_failure(const SSL* ssl) {
   const auto* seen = static_cast<const std::string*>(SSL_get_ex_data(ssl, fingerprint_slot()));
   if (seen != nullptr) failure.fingerprint = *seen;
   const unsigned long code = ERR_peek_last_error();
-  if (const long verdict = SSL_get_verify_result(ssl); verdict != X509_V_OK) failure.reason = reason_word(verdict);
+  if (const long verdict = SSL_get_verify_result(ssl); verdict != X509_V_OK) failure.reason = verify_reason(verdict);
   else if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) failure.reason = "no-certificate";
   ERR_clear_error();
   return failure;

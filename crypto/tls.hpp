@@ -32,7 +32,7 @@ struct TlsFiles {
 };
 
 // A server that demands a client certificate chaining to `ca`. Revocation of the leaf is checked
-// against `crl`.
+// against `crl`. Sessions are never resumed: a resumed one would skip that check.
 Result<SslContext> make_tls_server(const TlsFiles& files);
 
 // A server for peers without client certificates (providers' webhooks).
@@ -58,11 +58,15 @@ Result<PeerIdentity> peer_identity(const SSL* ssl);
 // "unknown-ca", "revoked", "self-signed", "no-certificate", "crl-missing", "crl-expired",
 // "wrong-purpose", "host-mismatch", "protocol", "other"; and the peer's certificate fingerprint when
 // one was seen.
+// bufferevent_openssl takes errors out of OpenSSL's queue into its own: put them back (ERR_raise of
+// bufferevent_get_openssl_error's codes) before asking, or "no-certificate" reads as "protocol".
 struct HandshakeFailure {
   std::string reason;
   std::string fingerprint;
 };
 HandshakeFailure handshake_failure(const SSL* ssl);
+// The word for a verification result of OpenSSL (X509_V_...).
+std::string verify_reason(long verify_result);
 
 // "TLSv1.3 TLS_AES_256_GCM_SHA384" for logs and the inventory.
 std::string tls_description(const SSL* ssl);

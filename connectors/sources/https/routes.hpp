@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: which request goes where, what it may carry, and the query of /v1/events. Used by: the
+// API. Threads: pure functions. Ownership: a Target views the request. Errors: a response to send.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <string_view>
+
+#include "connectors/sources/http/request_parser.hpp"
+#include "connectors/sources/http/response.hpp"
+
+namespace postern::https {
+
+enum class Route : std::uint8_t { submit, batch, validate, read, cancel, events, receipts, metrics, openapi, health };
+
+inline constexpr std::array<Route, 10> kRoutes = {Route::submit,  Route::batch,  Route::validate, Route::read,
+                                                  Route::cancel,  Route::events, Route::receipts, Route::metrics,
+                                                  Route::openapi, Route::health};
+
+struct Target {
+  Route route = Route::health;
+  std::string_view id;  // of Route::read and Route::cancel: a UUID in canonical form
+};
+
+// The target of a request, or 404, 405 (with Allow) or 415.
+std::expected<Target, http::Response> find_target(const http::Request& head);
+
+// "submit", "batch", ... for metrics.
+std::string_view route_word(Route route);
+
+struct EventsQuery {
+  std::uint64_t after = 0;
+  std::uint32_t limit = 100;  // 1..1000
+  std::uint32_t wait_ms = 0;  // 0..60000
+};
+// `after=17&limit=100&wait=30` (wait in seconds, or a span: "30s", "500ms"), or 400.
+std::expected<EventsQuery, http::Response> parse_events_query(std::string_view query);
+
+// 8-4-4-4-12 lower-case hexadecimal digits (RFC 9562 section 4).
+bool is_uuid(std::string_view text);
+
+}  // namespace postern::https
