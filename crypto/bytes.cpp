@@ -22,6 +22,7 @@ std::string to_hex(ByteView bytes) {
 
 bool from_hex(std::string_view text, Bytes& out) {
   out.resize(text.size() / 2);
+  if (text.empty()) return true;
   std::size_t length = 0;
   const char* end = nullptr;
   return text.size() % 2 == 0 &&
@@ -37,6 +38,7 @@ std::string to_base64(ByteView bytes) {
 }
 
 bool from_base64(std::string_view text, Bytes& out) {
+  if (text.empty()) return out.clear(), true;
   out.resize(text.size() / 4 * 3 + 3);
   std::size_t length = 0;
   const char* end = nullptr;

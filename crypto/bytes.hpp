@@ -122,8 +122,8 @@ inline std::string_view cut_utf8(std::string_view text, std::size_t limit) {
   return text.substr(0, limit);
 }
 
-// Lower-case hexadecimal, two digits a byte; from_hex gives nothing on any other character or on an
-// odd count.
+// Lower-case hexadecimal, two digits a byte; from_hex takes both cases and is false on any other
+// character and on an odd count.
 std::string to_hex(ByteView bytes);
 bool from_hex(std::string_view text, Bytes& out);
 

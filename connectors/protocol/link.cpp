@@ -116,6 +116,7 @@ void Link::on_frame(std::string_view bytes) {
       again.set_frame(next_frame_++);
       socket_->send(again);
     }
+    if (has_health_) *pending_.mutable_health() = last_health_;  // may have changed since the hello
     if (says_something(pending_)) touch();
     if (handlers_.welcome) handlers_.welcome(frame.welcome());
     if (!*alive) return;
@@ -160,11 +161,21 @@ void Link::touch() {
 
 void Link::flush() {
   flush_due_ = false;
-  if (!welcomed_ || !says_something(pending_)) return;
+  if (!says_something(pending_)) return;
+  if (!welcomed_) return shelve();
   wire::ToVault frame;
   frame.Swap(&pending_);
   pending_bytes_ = 0;
   send_frame(std::move(frame));
+}
+
+// While the vault is away facts are set aside in frames of a good size, to be sent on its return.
+void Link::shelve() {
+  if (facts_in(pending_) < kItemsPerFrame && pending_bytes_ < kBytesPerFrame) return;
+  wire::ToVault facts;
+  facts.Swap(&pending_);
+  pending_bytes_ = 0;
+  held_.push_back(Held{0, std::move(facts), std::exchange(pending_durable_, {})});
 }
 
 void Link::send_frame(wire::ToVault&& frame) {

@@ -84,6 +84,7 @@ class Link {
   void touch();      // a flush is due at the end of this turn of the loop
   void flush();
   void send_frame(wire::ToVault&& frame);
+  void shelve();
   void hold_one();
   template <class Item>
   void queue(Item* slot, Item& item);
