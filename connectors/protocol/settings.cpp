@@ -230,6 +230,16 @@ std::optional<std::size_t> Section::pick(std::string_view key, bool required, co
   return std::nullopt;
 }
 
+// A bare name is first looked for among the credentials that the unit gives; anything relative stands
+// beside the settings file.
+std::string Section::placed_file(const std::string& name) const {
+  std::error_code ignored;
+  if (const char* folder = std::getenv("CREDENTIALS_DIRECTORY"); folder != nullptr && name.find('/') == std::string::npos)
+    if (const std::filesystem::path given = std::filesystem::path(folder) / name; std::filesystem::exists(given, ignored)) return given.string();
+  const std::filesystem::path beside = std::filesystem::absolute(std::filesystem::path(file_->path_)).parent_path() / name;
+  return beside.lexically_normal().string();
+}
+
 std::string Section::path(std::string_view key) {
   const std::string given = text(key);
   return given.empty() ? given : path(key, "");
@@ -238,11 +248,10 @@ std::string Section::path(std::string_view key) {
 std::string Section::path(std::string_view key, std::string_view otherwise) {
   const std::string given = text(key, otherwise);
   if (given.empty()) return given;
-  std::filesystem::path full(given);
-  if (full.is_relative()) full = std::filesystem::absolute(std::filesystem::path(file_->path_)).parent_path() / full;
+  const std::filesystem::path full = placed_file(given);
   std::error_code ignored;
   if (!std::filesystem::exists(full, ignored)) fault(key, "'" + std::string(key) + "': there is no file " + full.string());
-  return full.lexically_normal().string();
+  return full.string();
 }
 
 Secret Section::credential(std::string_view key) {
@@ -258,12 +267,7 @@ std::optional<Secret> Section::optional_credential(std::string_view key) {
   if (!has(key)) return std::nullopt;
   const std::string name = text(key);  // an empty name is a fault
   if (name.empty()) return std::nullopt;
-  std::filesystem::path full(name);
-  if (const char* folder = std::getenv("CREDENTIALS_DIRECTORY"); folder != nullptr && full.is_relative() && name.find('/') == std::string::npos) {
-    full = std::filesystem::path(folder) / full;
-  } else if (full.is_relative()) {
-    full = std::filesystem::absolute(std::filesystem::path(file_->path_)).parent_path() / full;
-  }
+  const std::filesystem::path full = placed_file(name);
   Result<Secret> secret = read_secret_file(full.c_str(), kMaxCredential);
   if (!secret) {
     fault(key, "'" + std::string(key) + "': " + secret.what());

@@ -52,12 +52,12 @@ class Section {
     return picked ? (words.begin() + static_cast<std::ptrdiff_t>(*picked))->second : otherwise.value_or(words.begin()->second);
   }
 
-  // A file name, made absolute against the directory of the settings file; must exist when given.
+  // A file: a bare name among the credentials of the unit, anything else relative to the settings
+  // file; made absolute, must exist when given.
   std::string path(std::string_view key);                                   // required
   std::string path(std::string_view key, std::string_view otherwise);       // optional
 
-  // The content of the credential that the key names: a file of that name in $CREDENTIALS_DIRECTORY,
-  // or, where that is not set, the path itself (relative to the settings file).
+  // The content of the credential that the key names, found as path() finds it.
   Secret credential(std::string_view key);                                  // required
   std::optional<Secret> optional_credential(std::string_view key);
 
@@ -80,6 +80,7 @@ class Section {
   struct Node;
   Section(SettingsFile* file, std::shared_ptr<Node> node) : file_(file), node_(std::move(node)) {}
   std::optional<std::size_t> pick(std::string_view key, bool required, const std::vector<std::string_view>& names);
+  std::string placed_file(const std::string& name) const;
   std::optional<std::string> text_value(std::string_view key, bool required);
 
   SettingsFile* file_;

@@ -162,7 +162,10 @@ void Bus::refuse(std::uint64_t id, wire::Refusal::Reason reason, const std::stri
 
 void Bus::close(std::uint64_t id, const std::string& reason) {
   Link& link = links_.at(id);
-  if (link.peer != 0 && vault_ != nullptr) vault_->leave(link.peer);
+  if (link.peer != 0 && vault_ != nullptr) {
+    vault_->leave(link.peer);
+    said_();
+  }
   link.peer = 0;
   link.socket->close_after_flush(reason);
 }
@@ -173,6 +176,7 @@ void Bus::on_closed(std::uint64_t id, const std::string& reason) {
     if (vault_ != nullptr) {
       log::info("connector.down", "{} is gone ({})", vault_->peers().at(link.peer).name, reason);
       vault_->leave(link.peer);
+      said_();
     }
     link.peer = 0;
   }

@@ -110,7 +110,7 @@ void connectors(vault::Vault& vault, control::Reply& reply) {
     facts.set_name(name);
     if (connector.channel) facts.set_channel(std::string(name_of(*connector.channel)));
     for (const auto& [id, peer] : vault.peers()) {
-      if (peer.name != name) continue;
+      if (peer.name != name || peer.left) continue;
       facts.set_connected(true);
       facts.set_up(peer.up);
       facts.set_detail(peer.detail);

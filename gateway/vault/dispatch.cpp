@@ -159,7 +159,8 @@ void Dispatcher::fill(Turn& turn, ConnectorId connector, Line& line, Peer& peer,
 
 bool Dispatcher::hand(Turn& turn, Line& line, Peer& peer, Flight& flight) {
   const std::size_t attempt = flight.attempts.size() - 1;
-  if (turn.content(flight) == nullptr) {
+  const Content* content = turn.content(flight);
+  if (content == nullptr || flight.plan[flight.attempts[attempt].step].payload >= content->payloads.size()) {
     if (!turn.failed()) turn.advance(flight, engine::Damaged{});
     return false;
   }

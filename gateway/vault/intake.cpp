@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxReference = 128, kMaxKey = 128, kMaxText = 32 * 1024, kMaxSubject = 500, kMaxAddress = 320, kMaxToken = 4096;
 constexpr std::size_t kMaxPushTokens = 10, kMaxVariables = 100;
+constexpr std::size_t kFingerprint = 32;
 constexpr std::size_t kMaxName = 64, kMaxRendered = 128 * 1024;
 constexpr TimeMs kMaxAhead = 366LL * 24 * 3600 * 1000;
 
@@ -95,7 +96,7 @@ void Intake::submit(Turn& turn, Peer& peer, const wire::Submit& submit) {
   wire::Verdict& verdict = *peer.out.add_verdict();
   verdict.set_tag(submit.tag());
   const config::Client* client = client_of(peer, submit.identity());
-  if (client == nullptr) return refuse(turn, "", verdict, wire::Verdict::CLIENT_UNKNOWN, "client-unknown");
+  if (client == nullptr) return refuse(turn, "", submit, verdict, wire::Verdict::CLIENT_UNKNOWN, "client-unknown");
   if (!within_rate(*client, turn.now())) {
     verdict.set_retry_after_ms(1000);
     verdict.set_outcome(wire::Verdict::BUSY);
@@ -104,7 +105,11 @@ void Intake::submit(Turn& turn, Peer& peer, const wire::Submit& submit) {
   }
   if (submit.idempotency_key().size() > kMaxKey) {
     add_problem(verdict, "/idempotency_key", "too-long", "must have at most 128 bytes");
-    return refuse(turn, client->name, verdict, wire::Verdict::INVALID, "too-long");
+    return refuse(turn, client->name, submit, verdict, wire::Verdict::INVALID, "too-long");
+  }
+  if (!submit.idempotency_key().empty() && submit.fingerprint().size() != kFingerprint) {
+    add_problem(verdict, "/idempotency_key", "no-fingerprint", "a key needs the SHA-256 of what it stands for: 32 bytes");
+    return refuse(turn, client->name, submit, verdict, wire::Verdict::INVALID, "no-fingerprint");
   }
   if (!submit.validate_only() && !submit.idempotency_key().empty() && settled_by_key(turn, *client, submit, verdict)) return;
 
@@ -112,19 +117,14 @@ void Intake::submit(Turn& turn, Peer& peer, const wire::Submit& submit) {
   check_words(*client, submit, draft);
   if (draft.forbidden) {
     for (const templates::Fault& f : draft.faults) add_problem(verdict, f.pointer, f.code, f.detail);
-    return refuse(turn, client->name, verdict, wire::Verdict::FORBIDDEN, "forbidden");
+    return refuse(turn, client->name, submit, verdict, wire::Verdict::FORBIDDEN, "forbidden");
   }
   check_recipient(submit, draft);
   check_times(turn.now(), submit, draft);
   if (draft.faults.empty()) plan(submit, draft);
   if (!draft.faults.empty()) {
     for (const templates::Fault& f : draft.faults) add_problem(verdict, f.pointer, f.code, f.detail);
-    if (submit.validate_only()) {
-      verdict.set_outcome(wire::Verdict::INVALID);
-      ++context_.metrics.verdicts[{client->name, "invalid"}];
-      return;
-    }
-    return refuse(turn, client->name, verdict, wire::Verdict::INVALID, draft.faults.front().code);
+    return refuse(turn, client->name, submit, verdict, wire::Verdict::INVALID, draft.faults.front().code);
   }
   if (submit.validate_only()) {
     verdict.set_outcome(wire::Verdict::VALID);
@@ -359,9 +359,11 @@ void Intake::accept(Turn& turn, const config::Client& client, const wire::Submit
   ++context_.metrics.verdicts[{client.name, "stored"}];
 }
 
-void Intake::refuse(Turn& turn, const std::string& client, wire::Verdict& verdict, wire::Verdict::Outcome outcome, const std::string& reason) {
+void Intake::refuse(Turn& turn, const std::string& client, const wire::Submit& submit, wire::Verdict& verdict, wire::Verdict::Outcome outcome,
+                    const std::string& reason) {
   verdict.set_outcome(outcome);
   ++context_.metrics.verdicts[{client, std::string(outcome_word(outcome))}];
+  if (submit.validate_only()) return;  // a question stores nothing
   turn.leaf(EventType::rejected, {{audit::Field::reason, reason}}, nullptr, client.empty() ? ClientId{0} : turn.number_of_client(client));
 }
 

@@ -42,7 +42,8 @@ class Intake {
   void plan(const wire::Submit& submit, Draft& draft) const;
   bool payload_for(const config::ScenarioStep& step, const wire::Submit& submit, const Draft& draft, Payload& payload, std::string& why) const;
   void accept(Turn& turn, const config::Client& client, const wire::Submit& submit, Draft& draft, wire::Verdict& verdict);
-  void refuse(Turn& turn, const std::string& client, wire::Verdict& verdict, wire::Verdict::Outcome outcome, const std::string& reason);
+  void refuse(Turn& turn, const std::string& client, const wire::Submit& submit, wire::Verdict& verdict, wire::Verdict::Outcome outcome,
+              const std::string& reason);
 
   Context& context_;
   std::unordered_map<std::string, Bucket> buckets_;

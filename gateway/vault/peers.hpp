@@ -23,6 +23,7 @@ struct Peer {
   std::uint32_t window = 0;
   bool up = true;                 // its last Health said so
   std::string detail, software;
+  bool left = false;              // its connection is gone; what it said before still counts
   bool wants_events = false;
   ClientId client = 0;            // pull sources
   std::uint64_t events_sent = 0;  // cursor of the last event pushed to it

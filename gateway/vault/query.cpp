@@ -207,6 +207,7 @@ void Queries::tell(Turn& turn, const std::vector<ClientId>& clients) {
     return true;
   });
   for (auto& [id, peer] : peers_) {
+    if (peer.left) continue;
     if (peer.wants_events && has_news(peer.client)) peer.lagging = true;
     if (!may_push(peer)) continue;
     const std::vector<wire::Event> events = events_after(turn, peer.client, peer.events_sent, kPushedAtOnce);
@@ -219,12 +220,13 @@ void Queries::tell(Turn& turn, const std::vector<ClientId>& clients) {
   }
 }
 
-bool Queries::may_push(const Peer& peer) { return peer.wants_events && peer.lagging && peer.event_pages.size() < kPagesUnacknowledged; }
+bool Queries::may_push(const Peer& peer) { return !peer.left && peer.wants_events && peer.lagging && peer.event_pages.size() < kPagesUnacknowledged; }
 
 std::string Queries::metrics_text() const {
   std::map<std::string, std::array<std::uint64_t, 3>> connectors;
   for (const auto& [name, connector] : context_.config->connectors) connectors[name] = {0, 0, 0};
-  for (const auto& [id, peer] : peers_) connectors[peer.name] = {peer.up ? 1U : 0U, peer.window, dispatcher_.outstanding(peer.connector)};
+  for (const auto& [id, peer] : peers_)
+    if (!peer.left) connectors[peer.name] = {peer.up ? 1U : 0U, peer.window, dispatcher_.outstanding(peer.connector)};
   return context_.metrics.text(connectors);
 }
 

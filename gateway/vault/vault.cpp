@@ -103,56 +103,54 @@ PeerId Vault::join(const std::string& name, const wire::Hello& hello, std::uint6
   peer.wants_events = hello.wants_events();
   peer.software = cut_utf8(hello.software(), 64);
   peers_.emplace(peer.id, std::move(peer));
-  Said said;
-  said.peer = last_peer_;
-  said.joined = true;
-  said.frame.set_frame(frame);
-  *said.frame.mutable_hello() = hello;
-  inbox_.push_back(std::move(said));
+  wire::ToVault hello_frame;
+  hello_frame.set_frame(frame);
+  inbox_.push_back({last_peer_, Said::What::joined, std::move(hello_frame)});
   return last_peer_;
 }
 
 void Vault::leave(PeerId id) {
-  if (!peers_.contains(id)) return;
-  // What it said before it went still counts: a result that was read must not become a doubt.
-  if (std::ranges::any_of(inbox_, [id](const Said& said) { return said.peer == id; })) (void)turn();
   const auto peer = peers_.find(id);
+  if (peer == peers_.end() || std::exchange(peer->second.left, true)) return;
   queries_.forget(id);
-  if (peer->second.connector != 0) {
-    dispatcher_.disconnected(peer->second);
-    (void)turn([&](Turn& t) { t.leaf(EventType::connector_down, {}, nullptr, 0, peer->second.connector); });
-  }
-  std::erase_if(inbox_, [id](const Said& said) { return said.peer == id; });
-  peers_.erase(peer);
+  if (peer->second.connector != 0) dispatcher_.disconnected(peer->second);
+  inbox_.push_back({id, Said::What::left, {}});
 }
 
 void Vault::frame(PeerId peer, wire::ToVault&& frame) {
-  inbox_.push_back({peer, /*joined=*/false, {}});
+  inbox_.push_back({peer, Said::What::frame, {}});
   inbox_.back().frame.Swap(&frame);
+}
+
+void Vault::welcome(Peer& peer) {
+  peer.connector = turn_.number_of_connector(peer.name);
+  if (const auto configured = context_.config->connectors.find(peer.name);
+      configured != context_.config->connectors.end() && !configured->second.client.empty())
+    peer.client = turn_.number_of_client(configured->second.client);
+  wire::Welcome& welcome = *peer.out.mutable_welcome();
+  welcome.set_version(1);
+  welcome.set_submit_window(context_.config->submit_window);
+  turn_.leaf(EventType::connector_up, {{audit::Field::text, peer.software}}, nullptr, 0, peer.connector);
+  dispatcher_.connected(turn_, peer);
+  if (!peer.wants_events) return;
+  Result<std::uint64_t> cursor = store_->cursor(peer.connector);
+  if (!cursor) return turn_.fail_with(cursor.what());
+  peer.events_sent = *cursor;
+  peer.lagging = true;
 }
 
 void Vault::take(const Said& said) {
   const auto found = peers_.find(said.peer);
   if (found == peers_.end()) return;
   Peer& peer = found->second;
-  const wire::ToVault& frame = said.frame;
-  if (said.joined) {
-    peer.connector = turn_.number_of_connector(peer.name);
-    if (const auto configured = context_.config->connectors.find(peer.name);
-        configured != context_.config->connectors.end() && !configured->second.client.empty())
-      peer.client = turn_.number_of_client(configured->second.client);
-    wire::Welcome& welcome = *peer.out.mutable_welcome();
-    welcome.set_version(1);
-    welcome.set_submit_window(context_.config->submit_window);
-    turn_.leaf(EventType::connector_up, {{audit::Field::text, peer.software}}, nullptr, 0, peer.connector);
-    dispatcher_.connected(turn_, peer);
-    if (peer.wants_events) {
-      Result<std::uint64_t> cursor = store_->cursor(peer.connector);
-      if (!cursor) return turn_.fail_with(cursor.what());
-      peer.events_sent = *cursor;
-      peer.lagging = true;
-    }
+  if (said.what == Said::What::left) {
+    if (peer.connector != 0) turn_.leaf(EventType::connector_down, {}, nullptr, 0, peer.connector);
+    peers_.erase(found);
+    return;
   }
+  const wire::ToVault& frame = said.frame;
+  if (said.what == Said::What::joined && !peer.left) welcome(peer);
+  if (peer.connector == 0) return;  // it left before its hello was taken
   if (frame.has_health()) {
     peer.up = frame.health().up();
     peer.detail = cut_utf8(frame.health().detail(), 128);
@@ -163,12 +161,14 @@ void Vault::take(const Said& said) {
   for (const wire::Receipt& receipt : frame.receipt()) progress_.receipt(turn_, peer, receipt);
   for (const wire::Reply& reply : frame.reply()) progress_.reply(turn_, peer, reply);
   for (const wire::Observation& observation : frame.observation()) progress_.observation(turn_, peer, observation);
-  for (const wire::Submit& submit : frame.submit()) intake_.submit(turn_, peer, submit);
-  for (const wire::Query& query : frame.query()) queries_.query(turn_, peer, query);
   if (frame.event_cursor() != 0 && peer.wants_events) {
     turn_.batch().cursors.emplace_back(peer.connector, frame.event_cursor());
     while (!peer.event_pages.empty() && peer.event_pages.front() <= frame.event_cursor()) peer.event_pages.pop_front();
   }
+  // Nobody is there to hear a verdict or an answer.
+  if (peer.left) return;
+  for (const wire::Submit& submit : frame.submit()) intake_.submit(turn_, peer, submit);
+  for (const wire::Query& query : frame.query()) queries_.query(turn_, peer, query);
   peer.out.set_committed(frame.frame());
 }
 
@@ -201,7 +201,11 @@ Status Vault::finish_turn() {
   if (!committed) {
     turn_.abandon();
     dispatcher_.forget();
-    for (auto& [id, peer] : peers_) peer.out.Clear();
+    for (auto& [id, peer] : peers_) {
+      peer.out.Clear();
+      // Its farewell was lost with the turn.
+      if (peer.left) inbox_.push_back({id, Said::What::left, {}});
+    }
     return committed;
   }
   std::vector<audit::Entry> entries = log_.take();

@@ -38,6 +38,7 @@ class Vault {
 
   // A connector that the bus has authenticated. Its hello counts as its first frame.
   PeerId join(const std::string& name, const wire::Hello& hello, std::uint64_t frame);
+  // Its connection is gone. Facts that it said before are taken in the next turn, which is due now.
   void leave(PeerId peer);
   // A process that the bus would not admit; becomes a leaf of the next turn.
   void note_refused(unsigned uid, const std::string& why) { refused_.emplace_back(uid, why); }
@@ -76,10 +77,11 @@ class Vault {
 
   struct Said {
     PeerId peer;
-    bool joined = false;
+    enum class What { joined, frame, left } what;
     wire::ToVault frame;
   };
   void take(const Said& said);
+  void welcome(Peer& peer);
   ConnectorId route(const Flight& flight, const Step& step);
   Status finish_turn();
 
