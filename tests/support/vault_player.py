@@ -439,16 +439,23 @@ class VaultPlayer:
                 raise ProtocolError(f"{peer.name}: a second hello")
             peer._check_number(frame)
             peer._take_frame(frame)
+            self.changed.notify_all()
             if self._holding:
                 peer._uncommitted = frame.frame
             else:
-                peer.send(committed=frame.frame)
-            self.changed.notify_all()
+                self._commit(peer, frame.frame)
         verdicts = [self._verdict(submit) for submit in frame.submit]
         answers = [self.on_query(query) for query in frame.query] if self.on_query else []
         answers = [answer for answer in answers if answer is not None]
         if verdicts or answers:
             peer.send(verdict=verdicts, answer=answers)
+
+    @staticmethod
+    def _commit(peer, number):
+        try:
+            peer.send(committed=number)
+        except OSError:
+            pass  # the connector is gone; what it had written before is still read to its end
 
     def _verdict(self, submit):
         if self.on_submit is not None:

@@ -38,8 +38,8 @@ Connection::Connection(Loop& loop, Peer peer, SessionOptions options, Handlers h
       handlers_(std::move(handlers)),
       session_(std::move(options)),
       timeout_(loop, [this] { lose("timeout"); }) {
-  lookup_ = std::make_unique<smpp::Lookup>(loop_, peer_.host, peer_.port,
-                                           [this](Result<std::vector<smpp::SocketAddress>> found) {
+  lookup_ = std::make_unique<Lookup>(loop_, peer_.host, peer_.port,
+                                           [this](Result<std::vector<SocketAddress>> found) {
                                              if (ended_) return;
                                              if (!found) return lose("resolve");
                                              addresses_ = std::move(*found);
@@ -53,7 +53,7 @@ Connection::~Connection() { close_socket(); }
 void Connection::try_address() {
   close_socket();
   while (next_address_ < addresses_.size()) {
-    const smpp::SocketAddress& address = addresses_[next_address_++];
+    const SocketAddress& address = addresses_[next_address_++];
     fd_ = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd_ < 0) continue;
     const int on = 1;

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "connectors/channels/email/session.hpp"
-#include "connectors/channels/smpp/resolver.hpp"
+#include "connectors/protocol/resolver.hpp"
 #include "connectors/protocol/loop.hpp"
 
 struct bufferevent;
@@ -74,8 +74,8 @@ class Connection {
   Handlers handlers_;
   Session session_;
   Timer timeout_;
-  std::unique_ptr<smpp::Lookup> lookup_;
-  std::vector<smpp::SocketAddress> addresses_;
+  std::unique_ptr<Lookup> lookup_;
+  std::vector<SocketAddress> addresses_;
   std::size_t next_address_ = 0;
   std::unique_ptr<bufferevent, BevFree> bev_;
   evutil_socket_t fd_ = -1;

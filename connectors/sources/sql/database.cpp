@@ -17,7 +17,7 @@ constexpr std::chrono::milliseconds kResolveTimeout{5'000};
 // The server ends a statement at its time-out; one that still does not answer is not there any more.
 constexpr std::chrono::milliseconds kGrace{3'000};
 
-std::string text_of(const smpp::SocketAddress& address) {
+std::string text_of(const SocketAddress& address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   const void* bytes = address.family() == AF_INET6
                           ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in6*>(address.get())->sin6_addr)
@@ -106,10 +106,10 @@ void Database::resolve_next() {
     return begin();
   }
   const std::string host = options_.hosts[(turn_ + resolving_++) % options_.hosts.size()];
-  lookup_ = std::make_unique<smpp::Lookup>(loop_, host, options_.port,
-                                           [this, host](Result<std::vector<smpp::SocketAddress>> found) {
+  lookup_ = std::make_unique<Lookup>(loop_, host, options_.port,
+                                           [this, host](Result<std::vector<SocketAddress>> found) {
                                              if (found) {
-                                               for (const smpp::SocketAddress& address : *found) {
+                                               for (const SocketAddress& address : *found) {
                                                  hosts_ += (hosts_.empty() ? "" : ",") + host;
                                                  addresses_ += (addresses_.empty() ? "" : ",") + text_of(address);
                                                }

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "connectors/channels/smpp/resolver.hpp"
+#include "connectors/protocol/resolver.hpp"
 #include "connectors/protocol/loop.hpp"
 #include "connectors/sources/sql/sqlstate.hpp"
 #include "connectors/sources/sql/table.hpp"
@@ -118,7 +118,7 @@ class Database {
   Handlers handlers_;
   Phase phase_ = Phase::closed;
   std::unique_ptr<pg_conn, Finish> connection_;
-  std::unique_ptr<smpp::Lookup> lookup_;
+  std::unique_ptr<Lookup> lookup_;
   std::size_t resolving_ = 0, turn_ = 0;  // host being looked up; host that comes first
   std::string hosts_, addresses_;         // parallel lists, separated by commas
   std::unique_ptr<Watch> read_, write_;
