@@ -4,7 +4,7 @@
 // server cannot hide behind a waiting client). Prints one JSON line.
 //
 //   load_client --port P --ca F --cert F --key F [--connections 32] [--count 10000 | --seconds 10]
-//               [--batch 1] [--rate 0] [--category otp] [--keys] [--prefix 3805]
+//               [--batch 1] [--rate 0] [--category otp] [--scenario sms] [--keys] [--prefix 3805]
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
@@ -35,7 +35,7 @@ struct Options {
   long count = 0;
   double seconds = 0, rate = 0;
   bool keys = false;
-  std::string ca, certificate, key, category = "otp", prefix = "3805", run = std::to_string(wall_ms());
+  std::string ca, certificate, key, category = "otp", scenario, prefix = "3805", run = std::to_string(wall_ms());
 };
 
 std::int64_t now_us() {
@@ -129,6 +129,7 @@ class Load {
 
   std::string message(long n) const {
     std::string body = "{\"category\":\"" + options_.category + "\",\"text\":\"Your code is 123456. Do not tell it to anybody.\",\"recipient\":{\"phone\":\"+" + phone_of(options_, n) + "\"}";
+    if (!options_.scenario.empty()) body += ",\"scenario\":\"" + options_.scenario + "\"";
     if (options_.keys && options_.batch > 1) body += ",\"idempotency_key\":\"" + options_.run + "-" + std::to_string(n) + "\"";
     return body + "}";
   }
@@ -243,6 +244,7 @@ int main(int argc, char** argv) {
     else if (word == "--batch") options.batch = std::atoi(next().c_str());
     else if (word == "--rate") options.rate = std::atof(next().c_str());
     else if (word == "--category") options.category = next();
+    else if (word == "--scenario") options.scenario = next();
     else if (word == "--prefix") options.prefix = next();
     else if (word == "--keys") options.keys = true;
     else return std::fprintf(stderr, "load_client: unknown argument %s\n", word.c_str()), 2;
