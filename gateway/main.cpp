@@ -1,41 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // posternd: the vault. Talks to: connectors over the bus socket, administrators over the control socket;
-// both Unix sockets on this host. Reads no byte that came from outside the bank's host, holds every key.
+// both Unix sockets on this host, which systemd opens for it. Reads no byte that came from outside the bank's host, holds every key.
 // A takeover of this process yields everything; that is why it has no network and parses so little.
 //
 //   posternd --config FILE [--check] | --version
 // Exit codes: 0 ended as asked; 1 could not start; 2 wrong command line or configuration.
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <string_view>
 
 #include "connectors/protocol/log.hpp"
 #include "gateway/posternd.hpp"
 
 namespace {
-
-// sd_notify(3): one datagram; without a manager there is nobody to tell.
-void tell_manager(std::string_view state) {
-  const char* path = std::getenv("NOTIFY_SOCKET");
-  if (path == nullptr || (path[0] != '/' && path[0] != '@')) return;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const std::size_t length = std::strlen(path);
-  if (length >= sizeof address.sun_path) return;
-  std::memcpy(address.sun_path, path, length);
-  if (path[0] == '@') address.sun_path[0] = '\0';
-  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return;
-  (void)sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
-               static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
-  close(fd);
-}
 
 int usage(const char* why) {
   std::fprintf(stderr, "posternd: %s\nusage: posternd --config FILE [--check] | --version\n", why);
@@ -78,9 +56,7 @@ int main(int argc, char** argv) {
     log::error("vault.start", "{}", started.what());
     return 1;
   }
-  tell_manager("READY=1");
   loop.run();
-  tell_manager("STOPPING=1");
   if (posternd.failed()) return 1;
   posternd.stop();
   return 0;

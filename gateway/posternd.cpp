@@ -2,7 +2,6 @@
 #include "gateway/posternd.hpp"
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include <fstream>
 
 #include "connectors/protocol/log.hpp"
+#include "connectors/protocol/unix_listener.hpp"
 #include "gateway/control/reports.hpp"
 
 namespace postern {
@@ -22,11 +22,6 @@ namespace fs = std::filesystem;
 
 constexpr auto kPublishEvery = 1s;
 constexpr std::uint64_t kMaxIndexFile = 8ULL * 1024 * 1024 * 1024;
-
-std::string own_user() {
-  const passwd* entry = getpwuid(geteuid());
-  return entry == nullptr ? std::string() : entry->pw_name;
-}
 
 std::uint64_t resident_bytes() {
   std::ifstream in("/proc/self/statm");
@@ -53,7 +48,7 @@ Posternd::Posternd(Loop& loop, std::string config_path, std::shared_ptr<const co
 Posternd::~Posternd() = default;
 
 bool Posternd::allowed(const std::string& user) {
-  if (user == "root" || user == own_user() || std::ranges::find(config_->admins, user) != config_->admins.end()) return true;
+  if (user == "root" || user == own_user_name() || std::ranges::find(config_->admins, user) != config_->admins.end()) return true;
   if (vault_ && denials_.pass())
     after_turn(vault_->turn([&](vault::Turn& t) { t.leaf(EventType::admin_denied, {{audit::Field::actor, user}}); }));
   return false;

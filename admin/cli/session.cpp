@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "admin/cli/verbs.hpp"
+#include "connectors/protocol/unix_listener.hpp"
 #include "crypto/secret.hpp"
 
 namespace postern::cli {
@@ -48,7 +49,8 @@ bool receive_all(int fd, char* data, std::size_t size) {
 
 }  // namespace
 
-Result<Session> Session::open(const std::string& socket_path) {
+Result<Session> Session::open(const std::string& given) {
+  const std::string socket_path = given.empty() ? "/run/postern/control/" + own_user_name() : given;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (socket_path.size() >= sizeof address.sun_path) return fail("the socket path is too long: " + socket_path);
@@ -58,8 +60,8 @@ Result<Session> Session::open(const std::string& socket_path) {
   const int error = errno;
   if (fd >= 0) close(fd);
   std::string what = "cannot reach posternd at " + socket_path + ": " + std::strerror(error);
-  if (error == EACCES) what += "; your user must be in the group that owns the socket";
-  else what += "; is posternd running? (systemctl status posternd, or give --socket)";
+  if (error == EACCES) what += "; it is another user's socket";
+  else what += "; is posternd running, and are you an administrator? (systemctl status posternd 'posternd-control@*', or give --socket)";
   return fail(std::move(what));
 }
 

@@ -13,7 +13,7 @@ namespace postern::cli {
 inline constexpr int kDone = 0, kFailed = 1, kUsage = 2, kNo = 3;
 
 struct Common {
-  std::string socket = "/run/postern/control.sock";
+  std::string socket;    // empty: the one of this user, /run/postern/control/USER
   bool json = false;
 };
 

@@ -175,13 +175,6 @@ void FrameSocket::shut(const std::string& reason) {
   if (handlers_.closed) handlers_.closed(why);
 }
 
-PeerUser FrameSocket::peer() const {
-  ucred credentials{};
-  socklen_t size = sizeof credentials;
-  if (getsockopt(fd_, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return {~0U, ~0U, 0};
-  return {credentials.uid, credentials.gid, credentials.pid};
-}
-
 Result<int> FrameSocket::connect(const std::string& path) {
   const Result<sockaddr_un> address = address_of(path);
   if (!address) return fail(address.what());

@@ -24,11 +24,6 @@ namespace postern {
 
 inline constexpr std::size_t kMaxFrame = 4 * 1024 * 1024;
 
-struct PeerUser {
-  unsigned uid = 0, gid = 0;
-  int pid = 0;
-};
-
 class FrameSocket {
  public:
   struct Handlers {
@@ -50,7 +45,6 @@ class FrameSocket {
   void close_after_flush(const std::string& reason);
   bool open() const { return fd_ >= 0; }
   std::size_t unsent() const { return out_.size() - out_at_; }
-  PeerUser peer() const;
 
   static Result<int> connect(const std::string& path);
   // Listens with mode 0660; replaces a stale socket file, refuses a live one.

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "connectors/protocol/log.hpp"
+#include "connectors/protocol/unix_listener.hpp"
 
 namespace postern {
 namespace {
@@ -39,7 +40,7 @@ struct Common {
 Common read_common(Section& root) {
   Common common;
   common.name = root.text("name");
-  common.vault = root.text("vault", "/run/postern/bus.sock");
+  common.vault = root.text("vault", "/run/postern/bus/" + own_user_name());
   common.level = root.choice<log::Level>("log", log::Level::info,
                                          {{"debug", log::Level::debug},
                                           {"info", log::Level::info},

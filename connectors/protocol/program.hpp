@@ -7,7 +7,7 @@
 //   postern-NAME --config FILE [--check] [--version]
 // Keys that every connector's file has (read by run_connector before the connector reads its own):
 //   name   = "smpp-main"                      the name in the vault's configuration
-//   vault  = "/run/postern/bus.sock"          optional
+//   vault  = "/run/postern/bus/USER"          optional: the socket of the user it runs as
 //   log    = "info"                           optional: debug, info, warning, error
 // Exit codes: 0 ended as asked; 1 could not start or failed; 2 wrong command line or settings.
 #pragma once

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/bus/bus.hpp"
 
-#include <pwd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 namespace postern {
@@ -11,12 +9,6 @@ namespace {
 constexpr std::uint32_t kVersion = 1, kMaxWindow = 100'000;
 constexpr std::size_t kMaxLinks = 256, kFrameSize = 1024 * 1024;
 constexpr std::chrono::seconds kHelloPatience{5};
-
-// The user's number, or one that no process has.
-unsigned uid_of(const std::string& user) {
-  const passwd* entry = getpwnam(user.c_str());
-  return entry == nullptr ? ~0U : entry->pw_uid;
-}
 
 bool facts_or_questions(const wire::ToVault& f) {
   return f.submit_size() + f.result_size() + f.receipt_size() + f.reply_size() + f.query_size() + f.observation_size() > 0 || f.event_cursor() != 0;
@@ -58,25 +50,16 @@ bool send_in_frames(FrameSocket& socket, wire::ToConnector& out) {
 
 }  // namespace
 
-Bus::Bus(Loop& loop, std::function<void()> said) : loop_(loop), said_(std::move(said)), alive_(std::make_shared<bool>(true)) {}
+Bus::Bus(Loop& loop, std::function<void()> said)
+    : loop_(loop),
+      said_(std::move(said)),
+      listener_(loop, [this](int fd, const std::string& user) { on_accept(fd, user); }),
+      alive_(std::make_shared<bool>(true)) {}
 
-Bus::~Bus() {
-  *alive_ = false;
-  accept_.reset();
-  if (listen_fd_ >= 0) {
-    ::close(listen_fd_);
-    unlink(path_.c_str());
-  }
-}
+Bus::~Bus() { *alive_ = false; }
 
 Status Bus::open(const std::string& socket_path) {
-  Result<int> fd = FrameSocket::listen(socket_path);
-  if (!fd) return fail(fd.what());
-  listen_fd_ = *fd;
-  path_ = socket_path;
-  accept_ = std::make_unique<Watch>(loop_, listen_fd_, Watch::For::read, [this] { on_accept(); });
-  accept_->start();
-  return {};
+  return listener_.open("bus", socket_path);
 }
 
 void Bus::serve(vault::Vault* vault) {
@@ -84,14 +67,13 @@ void Bus::serve(vault::Vault* vault) {
   vault_ = vault;
 }
 
-void Bus::on_accept() {
-  const int fd = accept4(listen_fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (fd < 0) return;
+void Bus::on_accept(int fd, const std::string& user) {
   if (links_.size() >= kMaxLinks) {
     ::close(fd);
     return;
   }
   const std::uint64_t id = ++last_link_;
+  links_[id].user = user;
   links_[id].socket = std::make_unique<FrameSocket>(
       loop_, fd, FrameSocket::Handlers{[this, id](std::string_view bytes) { on_frame(id, bytes); },
                                        [this, id](const std::string& reason) { on_closed(id, reason); }});
@@ -126,7 +108,7 @@ void Bus::admit(std::uint64_t id, wire::ToVault&& frame) {
   const auto& connectors = vault_->context().config->connectors;
   const auto connector = connectors.find(hello.connector());
   if (connector == connectors.end()) return refuse(id, wire::Refusal::NOT_CONFIGURED, "no connector of this name is configured in posternd");
-  if (links_.at(id).socket->peer().uid != uid_of(connector->second.user))
+  if (links_.at(id).user != connector->second.user)
     return refuse(id, wire::Refusal::WRONG_USER, "this connector must run as user " + connector->second.user);
   // The newest process of a name is the one; a hung older one must not keep it out.
   for (auto& [other, link] : links_) {
@@ -150,8 +132,8 @@ void Bus::admit(std::uint64_t id, wire::ToVault&& frame) {
 void Bus::refuse(std::uint64_t id, wire::Refusal::Reason reason, const std::string& detail) {
   Link& link = links_.at(id);
   if (reason != wire::Refusal::LOCKED && refusals_.pass()) {
-    log::warning("connector.refused", "uid {}: {}", link.socket->peer().uid, detail);
-    if (vault_ != nullptr) vault_->note_refused(link.socket->peer().uid, detail);
+    log::warning("connector.refused", "user {}: {}", link.user, detail);
+    if (vault_ != nullptr) vault_->note_refused(link.user, detail);
   }
   wire::ToConnector answer;
   answer.mutable_refusal()->set_reason(reason);

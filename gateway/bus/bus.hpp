@@ -12,6 +12,7 @@
 
 #include "connectors/protocol/frame_socket.hpp"
 #include "connectors/protocol/log.hpp"
+#include "connectors/protocol/unix_listener.hpp"
 #include "gateway/vault/vault.hpp"
 
 namespace postern {
@@ -22,6 +23,7 @@ class Bus {
   Bus(Loop& loop, std::function<void()> said);
   ~Bus();
 
+  // Serves the sockets that systemd passed as "bus.USER", else one that it makes at this path.
   Status open(const std::string& socket_path);
 
   // Null while locked: peers are then told so and closed.
@@ -36,12 +38,13 @@ class Bus {
  private:
   struct Link {
     std::unique_ptr<FrameSocket> socket;
+    std::string user;              // Unix user behind it
     vault::PeerId peer = 0;        // 0: has not said hello
     std::uint64_t last_frame = 0;
     std::unique_ptr<Timer> patience;  // until the hello
   };
 
-  void on_accept();
+  void on_accept(int fd, const std::string& user);
   void on_frame(std::uint64_t link, std::string_view bytes);
   void on_closed(std::uint64_t link, const std::string& reason);
   void admit(std::uint64_t link, wire::ToVault&& frame);
@@ -50,9 +53,7 @@ class Bus {
 
   Loop& loop_;
   std::function<void()> said_;
-  int listen_fd_ = -1;
-  std::string path_;
-  std::unique_ptr<Watch> accept_;
+  UnixListener listener_;
   vault::Vault* vault_ = nullptr;
   std::uint64_t last_link_ = 0;
   std::map<std::uint64_t, Link> links_;

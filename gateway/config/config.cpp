@@ -165,8 +165,8 @@ Result<std::shared_ptr<const Config>> load(const std::string& posternd_toml) {
   Section root = (*file)->root();
 
   config->state_folder = root.path("state", "/var/lib/postern");
-  config->bus_socket = root.text("bus", "/run/postern/bus.sock");
-  config->control_socket = root.text("control", "/run/postern/control.sock");
+  config->bus_socket = root.text("bus", "/run/postern/bus/socket");
+  config->control_socket = root.text("control", "/run/postern/control/socket");
   config->audit_origin = root.text("audit_origin");
   if (config->audit_origin.find_first_of("+ \t\n") != std::string::npos || config->audit_origin.size() > 128)
     root.fault("audit_origin", "must be up to 128 characters without '+' and spaces, such as \"bank.example/postern/audit\"");

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/control/control.hpp"
 
-#include <pwd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "connectors/protocol/log.hpp"
@@ -12,11 +10,6 @@ namespace postern {
 namespace {
 
 constexpr std::size_t kMaxClients = 32;
-
-std::string user_of(unsigned uid) {
-  const passwd* entry = getpwuid(uid);
-  return entry == nullptr ? "uid " + std::to_string(uid) : entry->pw_name;
-}
 
 // A passphrase must not stay in the memory of a request that is over.
 void wipe_secrets(control::Request& request) {
@@ -33,36 +26,24 @@ void wipe_secrets(control::Request& request) {
 }  // namespace
 
 ControlServer::ControlServer(Loop& loop, Allowed allowed, Answer answer)
-    : loop_(loop), allowed_(std::move(allowed)), answer_(std::move(answer)), alive_(std::make_shared<bool>(true)) {}
+    : loop_(loop),
+      allowed_(std::move(allowed)),
+      answer_(std::move(answer)),
+      listener_(loop, [this](int fd, const std::string& user) { on_accept(fd, user); }),
+      alive_(std::make_shared<bool>(true)) {}
 
-ControlServer::~ControlServer() {
-  *alive_ = false;
-  accept_.reset();
-  if (listen_fd_ >= 0) {
-    close(listen_fd_);
-    unlink(path_.c_str());
-  }
-}
+ControlServer::~ControlServer() { *alive_ = false; }
 
-Status ControlServer::open(const std::string& socket_path) {
-  Result<int> fd = FrameSocket::listen(socket_path);
-  if (!fd) return fail(fd.what());
-  listen_fd_ = *fd;
-  path_ = socket_path;
-  accept_ = std::make_unique<Watch>(loop_, listen_fd_, Watch::For::read, [this] { on_accept(); });
-  accept_->start();
-  return {};
-}
+Status ControlServer::open(const std::string& socket_path) { return listener_.open("control", socket_path); }
 
-void ControlServer::on_accept() {
-  const int fd = accept4(listen_fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (fd < 0) return;
+void ControlServer::on_accept(int fd, const std::string& user) {
   if (clients_.size() >= kMaxClients) {
     close(fd);
     return;
   }
   const std::uint64_t id = ++last_;
-  clients_[id] = std::make_unique<FrameSocket>(
+  clients_[id].user = user;
+  clients_[id].socket = std::make_unique<FrameSocket>(
       loop_, fd, FrameSocket::Handlers{[this, id](std::string_view bytes) { on_frame(id, bytes); },
                                        [this, id](const std::string&) {
                                          loop_.defer([this, alive = alive_, id] {
@@ -72,8 +53,8 @@ void ControlServer::on_accept() {
 }
 
 void ControlServer::on_frame(std::uint64_t id, std::string_view bytes) {
-  FrameSocket& client = *clients_.at(id);
-  const std::string user = user_of(client.peer().uid);
+  FrameSocket& client = *clients_.at(id).socket;
+  const std::string user = clients_.at(id).user;
   control::Reply reply;
   control::Request request;
   if (!allowed_(user)) {

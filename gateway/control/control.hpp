@@ -11,6 +11,7 @@
 #include <string>
 
 #include "connectors/protocol/frame_socket.hpp"
+#include "connectors/protocol/unix_listener.hpp"
 #include "gateway/control/control.pb.h"
 
 namespace postern {
@@ -24,20 +25,23 @@ class ControlServer {
 
   ControlServer(Loop& loop, Allowed allowed, Answer answer);
   ~ControlServer();
+  // Serves the sockets that systemd passed as "control.USER", else one that it makes at this path.
   Status open(const std::string& socket_path);
 
  private:
-  void on_accept();
+  void on_accept(int fd, const std::string& user);
   void on_frame(std::uint64_t id, std::string_view bytes);
 
   Loop& loop_;
   Allowed allowed_;
   Answer answer_;
-  int listen_fd_ = -1;
-  std::string path_;
-  std::unique_ptr<Watch> accept_;
+  UnixListener listener_;
   std::uint64_t last_ = 0;
-  std::map<std::uint64_t, std::unique_ptr<FrameSocket>> clients_;
+  struct Client {
+    std::unique_ptr<FrameSocket> socket;
+    std::string user;   // Unix user behind it
+  };
+  std::map<std::uint64_t, Client> clients_;
   std::shared_ptr<bool> alive_;
 };
 

@@ -175,8 +175,8 @@ void Vault::take(const Said& said) {
 Status Vault::turn() {
   return turn([this](Turn&) {
     more_ = progress_.timers(turn_, kTimersPerTurn);
-    for (const auto& [uid, why] : std::exchange(refused_, {}))
-      turn_.leaf(EventType::connector_refused, {{audit::Field::actor, "uid " + std::to_string(uid)}, {audit::Field::reason, why}});
+    for (const auto& [user, why] : std::exchange(refused_, {}))
+      turn_.leaf(EventType::connector_refused, {{audit::Field::actor, user}, {audit::Field::reason, why}});
     for (const Said& said : std::exchange(inbox_, {})) {
       take(said);
       if (turn_.failed()) return;

@@ -41,7 +41,7 @@ class Vault {
   // Its connection is gone. Facts that it said before are taken in the next turn, which is due now.
   void leave(PeerId peer);
   // A process that the bus would not admit; becomes a leaf of the next turn.
-  void note_refused(unsigned uid, const std::string& why) { refused_.emplace_back(uid, why); }
+  void note_refused(const std::string& user, const std::string& why) { refused_.emplace_back(user, why); }
   void frame(PeerId peer, wire::ToVault&& frame);
 
   // One turn over all that was said since the last one.
@@ -101,7 +101,7 @@ class Vault {
   std::unique_ptr<audit::Tiles> tiles_;
   std::vector<audit::Entry> unpublished_;      // committed, not yet in tiles
   std::vector<Said> inbox_;
-  std::vector<std::pair<unsigned, std::string>> refused_;
+  std::vector<std::pair<std::string, std::string>> refused_;
   bool more_ = false;
 };
 

@@ -15,13 +15,13 @@
 #include <cstring>
 #include <memory>
 
+#include "connectors/protocol/passed_sockets.hpp"
 #include "connectors/sources/http/characters.hpp"
 
 namespace postern::http {
 namespace {
 
 constexpr int kBacklog = 1024;
-constexpr int kFirstPassed = 3;  // sd_listen_fds(3)
 
 struct AddressFree {
   void operator()(addrinfo* a) const { freeaddrinfo(a); }
@@ -41,22 +41,18 @@ Status prepare(int fd, const std::string& listen) {
 }
 
 Result<int> passed_by_systemd() {
-  const char* pid = std::getenv("LISTEN_PID");
-  const char* count = std::getenv("LISTEN_FDS");
-  const std::string listen = "systemd";
-  if (pid == nullptr || count == nullptr || std::to_string(getpid()) != pid)
+  const Result<std::vector<PassedSocket>> passed = passed_sockets({});
+  if (!passed) return fail("listen = \"systemd\": " + passed.what());
+  if (passed->size() > 1)
+    return fail("listen = \"systemd\": systemd passed " + std::to_string(passed->size()) +
+                " sockets; the .socket unit must have one");
+  if (passed->empty())
     return fail(
         "listen = \"systemd\": systemd passed no socket; start this program from its unit with a .socket unit, or "
         "write an address and port");
-  if (std::string_view(count) != "1")
-    return fail("listen = \"systemd\": systemd passed " + std::string(count) +
-                " sockets; the .socket unit must have one");
-  int listening = 0;
-  socklen_t size = sizeof listening;
-  if (getsockopt(kFirstPassed, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 || listening == 0)
-    return fail("listen = \"systemd\": the descriptor that systemd passed is no listening socket");
-  if (Status ready = prepare(kFirstPassed, listen); !ready) return fail(ready.what());
-  return kFirstPassed;
+  const int fd = passed->front().fd;
+  if (Status ready = prepare(fd, "systemd"); !ready) return fail(ready.what());
+  return fd;
 }
 
 }  // namespace
