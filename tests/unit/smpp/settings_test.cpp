@@ -25,7 +25,7 @@ class SmppSettings : public testing::Test {
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     folder = pattern;
     for (const char* name : {"provider-ca.pem", "postern-smpp.pem", "postern-smpp.key"}) write(name, "x\n");
-    write("smpp-main.password", "not-the-real-one\n");
+    write("password", "not-the-real-one\n");
   }
   void TearDown() override { std::filesystem::remove_all(folder); }
 
@@ -51,7 +51,7 @@ class SmppSettings : public testing::Test {
   }
   static std::string base() {
     return "name = 'x'\nhosts = ['smsc.example']\nca = 'provider-ca.pem'\nsystem_id = 'bankgw'\npassword = "
-           "'smpp-main.password'\n";
+           "'password'\n";
   }
 
   std::filesystem::path folder;
@@ -101,11 +101,11 @@ TEST_F(SmppSettings, HasTheDefaultsThatTheReadmeTells) {
 TEST_F(SmppSettings, RefusesPlainTcpToAnotherMachine) {
   read(
       "name = 'x'\nhosts = ['127.0.0.1', 'smsc.example']\ntls = false\nsystem_id = 'x'\npassword = "
-      "'smpp-main.password'\n");
+      "'password'\n");
   EXPECT_NE(faults.find("'tls' may be false only"), std::string::npos) << faults;
   const Settings local = read(
       "name = 'x'\nhosts = ['127.0.0.1', '::1', 'localhost']\ntls = false\nsystem_id = 'x'\npassword = "
-      "'smpp-main.password'\n");
+      "'password'\n");
   EXPECT_EQ(faults, "");
   EXPECT_FALSE(local.tls);
 }
