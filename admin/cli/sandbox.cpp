@@ -14,7 +14,7 @@ int sandbox(const std::vector<std::string>& arguments) {
   std::error_code ignored;
   const fs::path own = fs::read_symlink("/proc/self/exe", ignored).parent_path();
   // Installed beside the other programs, or in the build tree.
-  for (const fs::path& program : {own / "postern-sandbox", own / "../../connectors/sandbox/postern-sandbox"}) {
+  for (const fs::path& program : {own / "postern-sandbox", own / "../connectors/sandbox/postern-sandbox"}) {
     if (!fs::exists(program, ignored)) continue;
     std::vector<std::string> words{program.string()};
     words.insert(words.end(), arguments.begin(), arguments.end());

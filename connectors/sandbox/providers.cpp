@@ -203,7 +203,8 @@ class Providers::World {
   Timer gather_;
   std::unique_ptr<http_client::Client> client_;
   std::unique_ptr<Http2Server> server_;
-  std::uint64_t last_id_ = 0;
+  // Not the same again after a restart: the gateway remembers the ids of its messages.
+  std::uint64_t last_id_ = static_cast<std::uint64_t>(wall_ms()) << 10;
   std::shared_ptr<bool> alive_;
 };
 

@@ -328,7 +328,7 @@ bool Smsc::Impl::misbehave(Client& client, const smpp::Pdu& pdu) {
       return true;
     case SmscOptions::Fault::cut:
       answer(client, pdu, kOk);
-      client.out.resize(client.out.size() - 5);
+      client.out.erase(client.out.end() - 5, client.out.end());
       flush(client);
       client.gone = true;
       return true;

@@ -53,6 +53,31 @@ std::string text_of(GMimeObject* part) {
   return out;
 }
 
+// A header's text. GMime joins neighbouring base64 words before it decodes them and stops at the first one's
+// padding, so each is decoded alone; blanks between two of them are no part of the text (RFC 2047 section 6.2).
+std::string header_text(GMimeMessage* message, const char* name) {
+  GMimeHeader* header = g_mime_header_list_get_header(g_mime_object_get_header_list(as<GMimeObject>(message)), name);
+  const char* raw = header != nullptr ? g_mime_header_get_raw_value(header) : nullptr;
+  std::string text, rest = raw != nullptr ? raw : "";
+  std::erase_if(rest, [](char c) { return c == '\r' || c == '\n'; });
+  rest.erase(0, rest.find_first_not_of(" \t"));
+  const auto decode = [&text](const std::string& piece) {
+    char* plain = g_mime_utils_header_decode_text(nullptr, piece.c_str());
+    text += plain != nullptr ? plain : "";
+    g_free(plain);
+  };
+  for (std::size_t end = 0; (end = rest.find("?=", end)) != std::string::npos; end += 2) {
+    const std::size_t next = rest.find_first_not_of(" \t", end + 2);
+    if (next == std::string::npos) break;
+    if (next == end + 2 || rest.compare(next, 2, "=?") != 0) continue;
+    decode(rest.substr(0, end + 2));
+    rest.erase(0, next);
+    end = 0;
+  }
+  decode(rest);
+  return text;
+}
+
 // What a mail program would show of these bytes.
 Received read_mail(const std::string& bytes) {
   static const bool opened = [] {
@@ -69,8 +94,7 @@ Received read_mail(const std::string& bytes) {
     mail.note = "not a mail";
     return mail;
   }
-  const char* subject = g_mime_message_get_subject(message.get());
-  mail.subject = subject != nullptr ? subject : "";
+  mail.subject = header_text(message.get(), "Subject");
   if (char* from = internet_address_list_to_string(g_mime_message_get_from(message.get()), nullptr, FALSE)) {
     mail.sender = from;
     g_free(from);

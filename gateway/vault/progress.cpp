@@ -125,9 +125,17 @@ ConnectorId Progress::spoken_for(Turn& turn, const Peer& peer, const std::string
   return std::ranges::find(allowed, connector) == allowed.end() ? ConnectorId{0} : turn.number_of_connector(connector);
 }
 
+void Progress::not_spoken_for(const Peer& peer, const std::string& connector) {
+  ++context_.metrics.unmatched;
+  if (strangers_.pass())
+    log::warning("vault.not-spoken-for", "{} brings news of '{}', for which the configuration gives it no right; add it to 'speaks_for' of [connectors.{}]",
+                 peer.name, cut_utf8(connector, 64), peer.name);
+}
+
 void Progress::receipt(Turn& turn, const Peer& peer, const wire::Receipt& r) {
   const ConnectorId connector = spoken_for(turn, peer, r.connector());
-  if (connector == 0 || !state_of(r.progress())) return;
+  if (connector == 0) return not_spoken_for(peer, r.connector());
+  if (!state_of(r.progress())) return;
   Found found;
   if (r.has_attempt()) found = find(turn, connector, r.attempt());
   if (found.flight == nullptr && !r.provider_id().empty() && r.provider_id().size() <= kMaxProviderId) {
@@ -186,7 +194,8 @@ void Progress::unpark(Turn& turn, ConnectorId connector, const std::string& prov
 
 void Progress::reply(Turn& turn, const Peer& peer, const wire::Reply& r) {
   const ConnectorId connector = spoken_for(turn, peer, r.connector());
-  if (connector == 0 || seen(turn, connector, r.provider_id())) return;
+  if (connector == 0) return not_spoken_for(peer, r.connector());
+  if (seen(turn, connector, r.provider_id())) return;
   Found found;
   if (r.has_attempt()) found = find(turn, connector, r.attempt());
   if (found.flight == nullptr && !r.context_id().empty()) found = find(turn, connector, r.context_id());

@@ -4,6 +4,7 @@
 // attempt that this or a named connector holds, and can only move a message forward.
 #pragma once
 
+#include "connectors/protocol/log.hpp"
 #include "gateway/vault/dispatch.hpp"
 #include "gateway/vault/peers.hpp"
 #include "gateway/vault/turn.hpp"
@@ -42,6 +43,7 @@ class Progress {
   Found find(Turn& turn, ConnectorId connector, const wire::Attempt& attempt);
   ConnectorId spoken_for(Turn& turn, const Peer& peer, const std::string& connector) const;
   bool seen(Turn& turn, ConnectorId connector, const std::string& provider_id);
+  void not_spoken_for(const Peer& peer, const std::string& connector);
   void unpark(Turn& turn, ConnectorId connector, const std::string& provider_id);
   void apply(Turn& turn, const Found& found, const wire::Receipt& receipt, ConnectorId connector);
 
@@ -52,6 +54,7 @@ class Progress {
   std::map<std::pair<ConnectorId, std::string>, store::ProviderRow> fresh_ids_;
   std::uint64_t parked_ = 0;     // at most this many receipts are parked
   TimeMs next_prune_ms_ = 0;
+  log::LogLimit strangers_;
 };
 
 }  // namespace postern::vault

@@ -145,7 +145,7 @@ def doubts(check, provider, vault, push):
     provider.rule(SEND, {"action": "cut"})
     result = push.wait_result(push.deliver(address="tok-cut", text="x"))
     check.equal((result.kind, result.reason), (R.UNKNOWN, "fcm-no-answer"), "a cut connection is UNKNOWN")
-    check.equal(len(provider.of("tok-cut")), 1, "and the message was not sent a second time on a new connection")
+    check.equal(len(provider.wait_for("tok-cut")), 1, "and the message was not sent a second time on a new connection")
     provider.rule(SEND, {"status": 200, "body": NAME})
     result = push.wait_result(push.deliver(address="tok-after", text="x"))
     check.equal(result.kind, R.SENT, "the next message goes over a new connection")

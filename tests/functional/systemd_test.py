@@ -77,7 +77,7 @@ def install(folder):
     )
     root = f"{folder}/installed"
     for command in (
-        ("cmake", "-S", f"{folder}/source", "-B", f"{folder}/build"),
+        ("cmake", "-G", "Ninja", "-S", f"{folder}/source", "-B", f"{folder}/build"),
         ("cmake", "--install", f"{folder}/build", "--prefix", "/usr"),
     ):
         done = run(*command, env=dict(os.environ, DESTDIR=root))
