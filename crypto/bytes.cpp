@@ -3,6 +3,7 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -39,6 +40,8 @@ std::string to_base64(ByteView bytes) {
 
 bool from_base64(std::string_view text, Bytes& out) {
   if (text.empty()) return out.clear(), true;
+  // libsodium 1.0.18 reads any byte above 127 as '/'.
+  if (std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) > 127; })) return out.clear(), false;
   out.resize(text.size() / 4 * 3 + 3);
   std::size_t length = 0;
   const char* end = nullptr;

@@ -139,6 +139,7 @@ Result<Keyring> Keyring::unlock(const std::string& path, SlotKind kind, const Se
   for (const Slot& slot : *slots) {
     if (slot.info.kind != kind) continue;
     tried = true;
+    if (secret.empty()) continue;
     ByteReader fields(slot.header);
     fields.u8();
     fields.view8();

@@ -104,7 +104,7 @@ Secret& Secret::operator=(Secret&& other) noexcept {
 
 Secret Secret::random(std::size_t size) {
   Secret fresh(size);
-  randombytes_buf(fresh.data_, size);
+  if (size > 0) randombytes_buf(fresh.data_, size);
   return fresh;
 }
 

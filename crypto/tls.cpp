@@ -48,8 +48,8 @@ std::string verify_reason(long verify_result) {
     case X509_V_ERR_CERT_HAS_EXPIRED: return "expired";
     case X509_V_ERR_CERT_NOT_YET_VALID: return "not-yet-valid";
     case X509_V_ERR_CERT_REVOKED: return "revoked";
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: return "self-signed";
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: return "self-signed";
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:  // the peer sent its own root, and we do not trust it
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:

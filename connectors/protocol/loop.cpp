@@ -48,7 +48,9 @@ void Loop::poll() { event_base_loop(base_, EVLOOP_NONBLOCK); }
 void Loop::stop() { event_base_loopbreak(base_); }
 
 void Loop::defer(std::function<void()> work) {
-  if (deferred_.empty()) event_active(wake_.get(), 0, 0);
+  // By a timer of no time, not event_active(): work that defers itself must let sockets and signals be served.
+  constexpr timeval kNow{0, 0};
+  if (deferred_.empty()) event_add(wake_.get(), &kNow);
   deferred_.push_back(std::move(work));
 }
 

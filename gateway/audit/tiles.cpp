@@ -70,6 +70,30 @@ bool holds(ByteView bundle, const std::vector<Hash>& hashes) {
   return in.finish();
 }
 
+// The leaves of full bundle `n`.
+Result<std::vector<Bytes>> leaves_of(std::uint64_t n, const Tiles::Load& load) {
+  Result<std::vector<Bytes>> leaves = load(n * kWidth, kWidth);
+  if (leaves && leaves->size() != kWidth) return fail("audit log: leaf " + std::to_string(n * kWidth + leaves->size()) + " is missing in the store");
+  return leaves;
+}
+
+// What full tile `n` of `level` holds.
+Result<std::vector<Hash>> hashes_of(std::size_t level, std::uint64_t n, const Tiles::Load& load) {
+  std::vector<Hash> hashes;
+  if (level == 0) {
+    const Result<std::vector<Bytes>> leaves = leaves_of(n, load);
+    if (!leaves) return fail(leaves.what());
+    for (const Bytes& leaf : *leaves) hashes.push_back(leaf_hash(leaf));
+    return hashes;
+  }
+  for (std::uint64_t below = n * kWidth; below < (n + 1) * kWidth; ++below) {
+    const Result<std::vector<Hash>> part = hashes_of(level - 1, below, load);
+    if (!part) return fail(part.what());
+    hashes.push_back(subtree_root(*part));
+  }
+  return hashes;
+}
+
 bool sync_path(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   const bool good = fd >= 0 && fsync(fd) == 0;
@@ -117,6 +141,7 @@ Result<Tiles> Tiles::open(const std::string& folder, const std::string& origin, 
     if (last && tiles.resume(last->size) && tiles.root() == last->root) {
       from = tiles.published_ = last->size;
       tiles.ever_published_ = true;
+      if (const Status mended = tiles.mend(load); !mended) return fail(mended.what());
     } else {
       tiles.levels_.clear();
       tiles.bundle_.clear();
@@ -162,6 +187,42 @@ bool Tiles::resume(std::uint64_t size) {
   return true;
 }
 
+// Makes the finished files again that are missing.
+Status Tiles::mend(const Load& load) {
+  const auto missing = [this](const std::string& path) {
+    std::error_code ignored;
+    if (fs::exists(path, ignored)) return false;
+    mended_.push_back(path);
+    return true;
+  };
+  for (std::uint64_t n = 0; n < size_ / kWidth; ++n) {
+    const std::string path = folder_ + "/tile/entries/" + tile_path(n);
+    if (!missing(path)) continue;
+    const Result<std::vector<Bytes>> leaves = leaves_of(n, load);
+    if (!leaves) return fail(leaves.what());
+    Bytes bundle;
+    for (const Bytes& leaf : *leaves) ByteWriter(bundle).view16(leaf);
+    if (const Status wrote = write_finished(path, bundle); !wrote) return wrote;
+  }
+  std::uint64_t count = size_ / kWidth;
+  for (std::size_t level = 0; count > 0; ++level, count /= kWidth) {
+    for (std::uint64_t n = 0; n < count; ++n) {
+      const std::string path = folder_ + "/tile/" + std::to_string(level) + "/" + tile_path(n);
+      if (!missing(path)) continue;
+      const Result<std::vector<Hash>> hashes = hashes_of(level, n, load);
+      if (!hashes) return fail(hashes.what());
+      if (const Status wrote = write_finished(path, hashes_as_bytes(*hashes)); !wrote) return wrote;
+    }
+  }
+  return {};
+}
+
+Status Tiles::write_finished(const std::string& path, ByteView content) {
+  if (const Status wrote = write_file(path, content); !wrote) return wrote;
+  unsynced_.push_back(path);
+  return {};
+}
+
 Status Tiles::append(const std::vector<Entry>& entries) {
   for (const Entry& entry : entries)
     if (const Status added = add(entry.leaf, entry.hash); !added) return added;
@@ -195,15 +256,13 @@ Status Tiles::write_completed(Hash carried) {
   std::uint64_t number = size_ + 1;
   if (number % kWidth != 0) return {};
   const std::string bundle = folder_ + "/tile/entries/" + tile_path(number / kWidth - 1);
-  if (const Status wrote = write_file(bundle, bundle_); !wrote) return wrote;
-  unsynced_.push_back(bundle);
+  if (const Status wrote = write_finished(bundle, bundle_); !wrote) return wrote;
   for (std::size_t level = 0; number % kWidth == 0; ++level) {
     number /= kWidth;
     std::vector<Hash> tile = level < levels_.size() ? levels_[level] : std::vector<Hash>();
     tile.push_back(carried);
     const std::string path = folder_ + "/tile/" + std::to_string(level) + "/" + tile_path(number - 1);
-    if (const Status wrote = write_file(path, hashes_as_bytes(tile)); !wrote) return wrote;
-    unsynced_.push_back(path);
+    if (const Status wrote = write_finished(path, hashes_as_bytes(tile)); !wrote) return wrote;
     carried = subtree_root(tile);
   }
   return {};

@@ -21,8 +21,10 @@ namespace postern::audit {
 
 class Tiles {
  public:
-  // Reads back what is in `folder` and continues there; where files are missing, damaged or ahead of the
-  // store's `size`, they are made again from the store through `load` (leaves [from, from+count)).
+  // Reads back what is in `folder` and continues there, or begins anew when the checkpoint and the unfinished
+  // tiles do not agree; a checkpoint ahead of the store's `size` is refused. A finished file that is missing is
+  // made again from the store through `load` (leaves [from, from+count)); one that is there is never written
+  // over: if it is damaged it is evidence, verify() names it, and whoever has secured it takes it away.
   using Load = std::function<Result<std::vector<Bytes>>(std::uint64_t from, std::size_t count)>;
   static Result<Tiles> open(const std::string& folder, const std::string& origin, const Keys& keys, std::uint64_t size, const Load& load);
 
@@ -35,6 +37,7 @@ class Tiles {
 
   std::uint64_t size() const { return size_; }
   std::uint64_t published() const { return published_; }
+  const std::vector<std::string>& mended() const { return mended_; }  // files that open() made again
   Hash root() const;            // of everything appended
 
  private:
@@ -42,6 +45,8 @@ class Tiles {
   Status add(ByteView leaf, const Hash& hash);
   Status write_completed(Hash carried);
   bool resume(std::uint64_t size);
+  Status mend(const Load& load);
+  Status write_finished(const std::string& path, ByteView content);
   void drop_old_partials();
 
   std::string folder_, origin_;
@@ -50,7 +55,7 @@ class Tiles {
   bool ever_published_ = false;
   std::vector<std::vector<Hash>> levels_;  // the unfinished tile of each level
   Bytes bundle_;                           // the unfinished bundle
-  std::vector<std::string> unsynced_;
+  std::vector<std::string> unsynced_, mended_;
 };
 
 // "x001/x234/067": the path of tile number `n` (tlog-tiles).

@@ -57,7 +57,8 @@ std::optional<MessageId> MessageId::parse(std::string_view text) {
     half[digits / 16] = half[digits / 16] << 4 | static_cast<std::uint64_t>(value);
     ++digits;
   }
-  if ((half[0] >> 12 & 15) != 7 || half[1] >> 62 != 2) return std::nullopt;
+  // A key holds 44 of the 48 bits of time (to the year 2527): the others must be zero, or two texts name one message.
+  if ((half[0] >> 12 & 15) != 7 || half[1] >> 62 != 2 || half[0] >> 60 != 0) return std::nullopt;
   const std::uint64_t counter = (half[0] & 0xfff) << 8 | (half[1] >> 54 & 0xff);
   const std::uint64_t key = half[0] >> 16 << 20 | counter;
   if (key == 0 || key > static_cast<std::uint64_t>(INT64_MAX)) return std::nullopt;

@@ -55,6 +55,9 @@ Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config>
   if (!tiles) return fail(tiles.what());
   if (tiles->root() != vault->log_.mark().tree.root())
     return fail("audit log: its files and the store tell different histories; one of them was replaced: restore both from the same backup");
+  if (!tiles->mended().empty())
+    log::warning("audit.mended", "{} finished file(s) of the audit log were missing and were made again from the store, the first {}; find out who removed them",
+                 tiles->mended().size(), tiles->mended().front());
   vault->tiles_ = std::make_unique<audit::Tiles>(std::move(*tiles));
   if (std::filesystem::exists(folder + "/numbers.idx")) {
     Result<std::shared_ptr<const numbers::PortabilityIndex>> index = numbers::PortabilityIndex::open(folder + "/numbers.idx");

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// How fast one vault takes messages through their whole life without sockets: accept, deliver, result, receipt,
+// each a turn with its own durable commit, in batches. One JSON line for each batch size:
+//   vault_bench [--messages N] [--folder DIR]
+// `messages_per_s` is wall time with the store's syncs, `cpu_us` this process's CPU time for one message.
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "tests/support/house.hpp"
+
+namespace {
+
+using namespace postern;
+using namespace postern::vault;
+
+double cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+struct Phase {
+  double wall = 0, cpu = 0;
+};
+
+// Runs `work` and adds what it took.
+template <class Work>
+void timed(Phase& phase, const Work& work) {
+  const auto begun = std::chrono::steady_clock::now();
+  const double cpu = cpu_seconds();
+  work();
+  phase.wall += std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  phase.cpu += cpu_seconds() - cpu;
+}
+
+void run(std::size_t batch, std::size_t messages) {
+  House house;
+  const PeerId api = house.join("api"), sms = house.join("sms", 1, 100'000);
+  const wire::Submit model = House::submit("sms", "380671234567", wire::TRANSACTION);
+  Phase accept, result, receipt, publish;
+  std::size_t done = 0, number = 0;
+  while (done < messages) {
+    const std::size_t count = std::min(batch, messages - done);
+    wire::ToVault submits;
+    for (std::size_t i = 0; i < count; ++i) {
+      wire::Submit& submit = *submits.add_submit();
+      submit = model;
+      submit.set_tag(i + 1);
+      submit.mutable_recipient()->set_phone("38067" + std::to_string(1'000'000 + number + i));
+    }
+    timed(accept, [&] {
+      house.say(api, std::move(submits));
+      house.turn();
+    });
+    const std::vector<wire::Deliver> deliveries = house.deliveries(sms);
+    if (house.verdicts(api).size() != count || deliveries.size() != count) {
+      std::fprintf(stderr, "a message was not accepted or not delivered\n");
+      std::exit(1);
+    }
+    wire::ToVault results, receipts;
+    for (const wire::Deliver& deliver : deliveries) {
+      results.MergeFrom(House::result_frame(deliver.attempt(), wire::Result::SENT, {"smsc-" + std::to_string(number)}));
+      wire::Receipt& r = *receipts.add_receipt();
+      r.set_provider_id("smsc-" + std::to_string(number++));
+      r.set_progress(wire::DELIVERED);
+    }
+    timed(result, [&] {
+      house.say(sms, std::move(results));
+      house.turn();
+    });
+    timed(receipt, [&] {
+      house.say(sms, std::move(receipts));
+      house.turn();
+    });
+    // Once a second in life; here once every thousand messages.
+    if ((done + count) / 1000 != done / 1000) timed(publish, [&] { (void)house.vault().publish(); });
+    done += count;
+  }
+  if (house.vault().context().metrics.waiting != 0) {
+    std::fprintf(stderr, "a message did not end\n");
+    std::exit(1);
+  }
+  const auto n = static_cast<double>(messages);
+  const double wall = accept.wall + result.wall + receipt.wall + publish.wall, cpu = accept.cpu + result.cpu + receipt.cpu + publish.cpu;
+  std::printf(
+      "{\"bench\":\"vault\",\"batch\":%zu,\"messages\":%zu,\"messages_per_s\":%.0f,\"accepts_per_s\":%.0f,\"cpu_us\":%.1f,"
+      "\"cpu_us_accept_deliver\":%.1f,\"cpu_us_result\":%.1f,\"cpu_us_receipt\":%.1f,\"cpu_us_publish\":%.1f}\n",
+      batch, messages, n / wall, n / accept.wall, cpu / n * 1e6, accept.cpu / n * 1e6, result.cpu / n * 1e6, receipt.cpu / n * 1e6, publish.cpu / n * 1e6);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::size_t messages = 20'000;
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--messages") == 0 && i + 1 < argc) messages = std::strtoull(argv[++i], nullptr, 10);
+    else if (std::strcmp(argv[i], "--folder") == 0 && i + 1 < argc) setenv("TMPDIR", argv[++i], 1);
+    else {
+      std::fprintf(stderr, "usage: vault_bench [--messages N] [--folder DIR]\n");
+      return 2;
+    }
+  }
+  for (const std::size_t batch : {std::size_t{1}, std::size_t{10}, std::size_t{100}, std::size_t{1000}}) run(batch, std::max(std::min(messages, batch * 2000), batch));
+  return 0;
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// A log with leaves that stand in memory as they would in the store, and the files made of it.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "gateway/audit/tiles.hpp"
+#include "gateway/audit/verify.hpp"
+#include "tests/support/temp_folder.hpp"
+
+namespace postern::audit {
+
+inline constexpr const char* kOrigin = "bank.example/postern/audit";
+
+class Ledger {
+ public:
+  std::vector<Entry> grow(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      Leaf leaf;
+      leaf.type = log.size() % 5 == 0 ? EventType::started : EventType::accepted;
+      if (leaf.type == EventType::accepted) leaf.message = {static_cast<MessageKey>(log.size() + 1) << 20, 7};
+      leaf.client = 3;
+      const Body body = log.size() % 3 == 0 ? Body{} : Body{{Field::reason, "why-" + std::to_string(log.size())}};
+      log.append(leaf, body, 1'800'000'000'000'000 + static_cast<std::int64_t>(log.size()), log.size());
+    }
+    std::vector<Entry> fresh = log.take();
+    for (const Entry& entry : fresh) stored.push_back(entry.leaf);
+    return fresh;
+  }
+  Tiles::Load load() {
+    return [this](std::uint64_t from, std::size_t count) -> Result<std::vector<Bytes>> {
+      loaded += std::min<std::uint64_t>(count, from > stored.size() ? 0 : stored.size() - from);
+      std::vector<Bytes> out;
+      for (std::uint64_t i = from; i < stored.size() && out.size() < count; ++i) out.push_back(stored[i]);
+      return out;
+    };
+  }
+  Result<Tiles> open(const std::string& folder) { return Tiles::open(folder, kOrigin, keys, log.size(), load()); }
+  std::string vkey() const { return verifier_key(kOrigin, keys.log_public_key()); }
+
+  Keyring ring = Keyring::create(1);
+  Keys keys{ring};
+  Log log{keys, {}};
+  std::vector<Bytes> stored;
+  std::uint64_t loaded = 0;
+};
+
+// Empty when the folder holds; otherwise what is wrong.
+inline std::string verified(const std::string& folder, const std::string& vkey, std::uint64_t* leaves = nullptr) {
+  const Result<Verdict> verdict = verify(folder, vkey);
+  if (!verdict) return "unreadable: " + verdict.what();
+  if (leaves != nullptr) *leaves = verdict->leaves;
+  return verdict->bad ? std::to_string(verdict->bad->leaf) + ": " + verdict->bad->what : "";
+}
+
+inline std::map<std::string, Bytes> files_of(const std::string& folder) {
+  std::map<std::string, Bytes> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
+    if (entry.is_regular_file()) files[std::filesystem::relative(entry.path(), folder).string()] = read_all(entry.path().string());
+  return files;
+}
+
+}  // namespace postern::audit

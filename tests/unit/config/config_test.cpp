@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration of posternd: a good one is read whole, every fault is told with its file, line and column.
+#include "gateway/config/config.hpp"
+
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "tests/support/temp_folder.hpp"
+
+namespace postern::config {
+namespace {
+
+constexpr const char* kMain = R"(state = "state"
+audit_origin = "bank.example/postern/audit"
+scenarios = "scenarios"
+templates = "templates"
+admins = ["olena"]
+
+[connectors.sms]
+user = "postern-smpp"
+channel = "sms"
+[connectors.api]
+user = "postern-https"
+[connectors.rows]
+user = "postern-sql"
+client = "core"
+[connectors.hook]
+user = "postern-hook"
+speaks_for = ["sms"]
+
+[clients.core]
+identities = ["spiffe://bank.example/core", "core.bank.example"]
+categories = ["otp", "service"]
+rate = 500
+metrics = true
+
+[categories.otp]
+scenario = "sms"
+tries = 2
+[categories.security]
+scenario = "sms"
+[categories.transaction]
+scenario = "sms"
+[categories.service]
+scenario = "sms"
+[categories.marketing]
+scenario = "sms"
+in_doubt = "rather-twice"
+
+[[routes]]
+channel = "sms"
+connector = "sms"
+networks = ["25501", "255010"]
+[[routes]]
+channel = "sms"
+connector = "sms"
+)";
+constexpr const char* kScenario = "name = \"sms\"\ndeadline = \"1h\"\n\n[[steps]]\nchannel = \"sms\"\n";
+constexpr const char* kTemplate = R"(name = "otp"
+categories = ["otp"]
+default_locale = "en"
+
+[placeholders]
+code = "digits"
+
+[locales.en]
+text = "Your code is {{code}}"
+[locales.en.push]
+subject = "Code"
+text = "{{code}}"
+[locales.en.whatsapp]
+template = "otp_en"
+language = "en"
+parameters = ["code"]
+)";
+
+class Configuration : public testing::Test {
+ protected:
+  Configuration() {
+    std::filesystem::create_directory(folder / "state");
+    std::filesystem::create_directory(folder / "scenarios");
+    std::filesystem::create_directory(folder / "templates");
+    write_all(folder / "posternd.toml", std::string(kMain));
+    write_all(folder / "scenarios/sms.toml", std::string(kScenario));
+    write_all(folder / "templates/otp.toml", std::string(kTemplate));
+    unsetenv("CREDENTIALS_DIRECTORY");
+  }
+  Result<std::shared_ptr<const Config>> read() { return load(folder / "posternd.toml"); }
+  std::string faults() {
+    const auto config = read();
+    if (config) return "";
+    std::string said = config.what();
+    for (std::size_t at = said.find(folder.path()); at != std::string::npos; at = said.find(folder.path())) said.erase(at, folder.path().size() + 1);
+    return said;
+  }
+  // The one file with one text replaced by another.
+  std::string with(const std::string& file, const std::string& from, const std::string& to) {
+    std::string text(as_text(read_all(folder / file)));
+    const std::string before = text;
+    const std::size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    text.replace(at, from.size(), to);
+    write_all(folder / file, text);
+    const std::string said = faults();
+    write_all(folder / file, before);
+    return said;
+  }
+  TempFolder folder;
+};
+
+void expect_part(const std::string& said, const std::string& wanted) {
+  EXPECT_NE(said.find(wanted), std::string::npos) << "wanted: " << wanted << "\nsaid: " << said;
+}
+
+TEST_F(Configuration, AGoodOneIsReadWhole) {
+  const auto config = read();
+  ASSERT_TRUE(config.has_value()) << config.what();
+  const Config& c = **config;
+  EXPECT_EQ(c.state_folder, folder / "state");
+  EXPECT_EQ(c.connectors.at("sms").channel, Channel::sms);
+  EXPECT_EQ(c.connectors.at("sms").user, "postern-smpp");
+  EXPECT_FALSE(c.connectors.at("api").channel.has_value());
+  EXPECT_EQ(c.connectors.at("rows").client, "core");
+  EXPECT_EQ(c.connectors.at("hook").speaks_for, std::vector<std::string>{"sms"});
+  EXPECT_EQ(c.client_of_identity.at("core.bank.example"), "core");
+  EXPECT_EQ(c.clients.at("core").rate, 500U);
+  EXPECT_TRUE(c.clients.at("core").may_read_metrics);
+  EXPECT_FALSE(c.clients.at("core").may_confirm);
+  EXPECT_EQ(c.rules(Category::otp).tries, 2);
+  EXPECT_EQ(c.rules(Category::otp).in_doubt, InDoubt::rather_twice);
+  EXPECT_EQ(c.rules(Category::service).in_doubt, InDoubt::rather_never_twice);
+  EXPECT_EQ(c.rules(Category::marketing).in_doubt, InDoubt::rather_twice);
+  ASSERT_EQ(c.routes.size(), 2U);
+  EXPECT_EQ(c.routes[0].networks, (std::vector<std::string>{"25501", "255010"}));
+  EXPECT_EQ(c.scenarios.at("sms").deadline, std::chrono::hours(1));
+  EXPECT_EQ(c.scenarios.at("sms").steps.at(0).step.until, Until::delivered);
+  EXPECT_EQ(c.templates.at("otp").locales.at("en").size(), 3U);
+  EXPECT_EQ(c.sha256.size(), 64U);
+}
+
+TEST_F(Configuration, ItsHashChangesWithEveryFileAndOnlyThen) {
+  const std::string first = (*read())->sha256;
+  EXPECT_EQ((*read())->sha256, first);
+  for (const char* file : {"posternd.toml", "scenarios/sms.toml", "templates/otp.toml"}) {
+    const std::string before(as_text(read_all(folder / file)));
+    write_all(folder / file, before + "\n# changed\n");
+    EXPECT_NE((*read())->sha256, first) << file;
+    write_all(folder / file, before);
+  }
+  write_all(folder / "scenarios/other.toml", std::string("name = \"other\"\ndeadline = \"1h\"\n[[steps]]\nchannel = \"sms\"\n"));
+  EXPECT_NE((*read())->sha256, first);
+}
+
+TEST_F(Configuration, FaultsOfTheMainFileHaveTheirPlace) {
+  expect_part(with("posternd.toml", "admins", "admin"), "posternd.toml:5:1: unknown key 'admin'");
+  expect_part(with("posternd.toml", "audit_origin = \"bank.example/postern/audit\"\n", ""), "'audit_origin' is missing");
+  expect_part(with("posternd.toml", "bank.example/postern/audit", "bank example"), "posternd.toml:2:1: must be up to 128 characters without '+' and spaces");
+  expect_part(with("posternd.toml", "state = \"state\"", "state = \"none\""), "posternd.toml:1:1: 'state': there is no file");
+  expect_part(with("posternd.toml", "user = \"postern-smpp\"\n", ""), "posternd.toml:7:1: [connectors.sms] 'user' is missing");
+  expect_part(with("posternd.toml", "channel = \"sms\"\n[connectors.api]", "channel = \"fax\"\n[connectors.api]"), "posternd.toml:9:1: 'fax' is no channel");
+  expect_part(with("posternd.toml", "rate = 500", "rate = -1"), "'rate' must be a whole number from 0");
+  expect_part(with("posternd.toml", "tries = 2", "tries = 11"), "'tries' must be a whole number from 1 to 10");
+  expect_part(with("posternd.toml", "\"rather-twice\"", "\"sometimes\""), "'in_doubt' must be one of: rather-twice, rather-never-twice");
+  expect_part(with("posternd.toml", "\"otp\", \"service\"", "\"otp\", \"letters\""), "'letters' is no category");
+}
+
+TEST_F(Configuration, ReferencesThatLeadNowhereAreRefused) {
+  expect_part(with("posternd.toml", "[categories.otp]\nscenario = \"sms\"", "[categories.otp]\nscenario = \"none\""), "there is no scenario 'none'");
+  expect_part(with("posternd.toml", "connector = \"sms\"\nnetworks", "connector = \"none\"\nnetworks"), "there is no connector 'none'");
+  expect_part(with("posternd.toml", "connector = \"sms\"\nnetworks", "connector = \"api\"\nnetworks"), "connector 'api' does not carry sms");
+  expect_part(with("posternd.toml", "client = \"core\"", "client = \"none\""), "submits for client 'none', which is not configured");
+  expect_part(with("posternd.toml", "speaks_for = [\"sms\"]", "speaks_for = [\"none\"]"), "speaks for 'none', which is not configured");
+  expect_part(with("posternd.toml", "\"25501\", ", "\"2550\", "), "'2550' is not a network");
+  expect_part(with("posternd.toml", "[categories.marketing]\nscenario = \"sms\"", "[categories.marketing]"), "[categories.marketing] 'scenario' is missing");
+}
+
+TEST_F(Configuration, ACategorysOwnScenarioMustBeForIt) {
+  expect_part(with("scenarios/sms.toml", "deadline", "categories = [\"otp\"]\ndeadline"), "scenario 'sms' is not for");
+}
+
+TEST_F(Configuration, AnIdentityBelongsToOneClient) {
+  expect_part(with("posternd.toml", "[categories.otp]", "[clients.cards]\nidentities = [\"core.bank.example\"]\n[categories.otp]"),
+              "identity 'core.bank.example' belongs to client 'core' already");
+}
+
+TEST_F(Configuration, AScenarioNeedsARouteForEachOfItsChannels) {
+  expect_part(with("scenarios/sms.toml", "channel = \"sms\"", "channel = \"viber\""), "scenario 'sms' uses viber, for which there is no route");
+}
+
+TEST_F(Configuration, WithoutConnectorsNothingWorksAndItSaysSo) {
+  std::string text(kMain);
+  text.erase(text.find("[connectors.sms]"), text.find("[clients.core]") - text.find("[connectors.sms]"));
+  write_all(folder / "posternd.toml", text);
+  expect_part(faults(), "no connector is configured");
+}
+
+TEST_F(Configuration, FaultsOfAScenarioHaveTheirPlace) {
+  expect_part(with("scenarios/sms.toml", "name = \"sms\"", "nam = \"sms\""), "scenarios/sms.toml:1:1: unknown key 'nam'");
+  expect_part(with("scenarios/sms.toml", "\"1h\"", "\"0s\""), "'deadline' must be a duration");
+  expect_part(with("scenarios/sms.toml", "\n[[steps]]\nchannel = \"sms\"\n", ""), "a scenario needs at least one [[steps]]");
+  expect_part(with("scenarios/sms.toml", "channel = \"sms\"\n", "channel = \"sms\"\n[[steps]]\nchannel = \"sms\"\n"), "sms.toml:4:1: a step that has a next one needs 'wait'");
+  expect_part(with("scenarios/sms.toml", "channel = \"sms\"\n", "channel = \"sms\"\nwait = \"2h\"\n"), "the waits up to here are longer than the scenario's deadline");
+  expect_part(with("scenarios/sms.toml", "channel = \"sms\"\n", "channel = \"sms\"\nuntil = \"seen\"\n"), "'until' must be one of: sent, delivered, read, replied");
+  expect_part(with("scenarios/sms.toml", "channel = \"sms\"\n", "channel = \"sms\"\nsender = \"" + std::string(65, 's') + "\"\n"), "must have at most 64 characters");
+  std::string steps;
+  for (int i = 0; i < 9; ++i) steps += "[[steps]]\nchannel = \"sms\"\nwait = \"1s\"\n";
+  expect_part(with("scenarios/sms.toml", "[[steps]]\nchannel = \"sms\"\n", steps), "a scenario has at most 8 steps");
+}
+
+TEST_F(Configuration, TheSameNameTwiceIsRefused) {
+  write_all(folder / "scenarios/zz.toml", std::string(kScenario));
+  expect_part(faults(), "scenarios/zz.toml:1:1: 'sms' is the name of another file's already");
+}
+
+TEST_F(Configuration, FaultsOfATemplateHaveTheirPlace) {
+  expect_part(with("templates/otp.toml", "{{code}}\"", "{{kode}}\""), "otp.toml:9:1: 'text' uses {{kode}}, which [placeholders] does not declare");
+  expect_part(with("templates/otp.toml", "is {{code}}", "is {{code"), "has '{{' without '}}'");
+  expect_part(with("templates/otp.toml", "code = \"digits\"", "code = \"number\""), "otp.toml:6:1: 'number' is no type");
+  expect_part(with("templates/otp.toml", "default_locale = \"en\"", "default_locale = \"uk\""), "otp.toml:3:1: there is no [locales.uk]");
+  expect_part(with("templates/otp.toml", "categories = [\"otp\"]\n", ""), "name the categories that may use this template");
+  expect_part(with("templates/otp.toml", "parameters = [\"code\"]", "parameters = [\"who\"]"), "'who' is not among [placeholders]");
+  expect_part(with("templates/otp.toml", "language = \"en\"\n", ""), "'template' and 'language' belong together");
+  expect_part(with("templates/otp.toml", "[locales.en.push]\nsubject = \"Code\"\ntext = \"{{code}}\"\n", "[locales.en.push]\nsubject = \"Code\"\n"), "[locales.en.push] says nothing");
+  expect_part(with("templates/otp.toml", "text = \"Your code is {{code}}\"", "txt = \"x\""), "otp.toml:9:1: unknown key 'txt'");
+  expect_part(with("templates/otp.toml", "name = \"otp\"", "name = \"" + std::string(201, 'n') + "\""), "must have at most 200 characters");
+}
+
+TEST_F(Configuration, ValuesThatNoRowCouldHoldAreRefused) {
+  expect_part(with("templates/otp.toml", "language = \"en\"", "language = \"" + std::string(256, 'l') + "\""), "templates/otp.toml:15:1");
+  std::string many = "parameters = [";
+  for (int i = 0; i < 300; ++i) many += "\"code\",";
+  expect_part(with("templates/otp.toml", "parameters = [\"code\"]", many + "]"), "parameters");
+  expect_part(with("templates/otp.toml", "code = \"digits\"\n", "code = \"digits\"\n" + std::string(300, 'p') + " = \"text\"\n"), "at most 64 characters");
+}
+
+TEST_F(Configuration, AllFaultsOfAllFilesAreToldAtOnce) {
+  write_all(folder / "scenarios/sms.toml", std::string(kScenario) + "odd = 1\n");
+  write_all(folder / "templates/otp.toml", std::string(kTemplate) + "odd = 1\n");
+  write_all(folder / "posternd.toml", "odd = 1\n" + std::string(kMain));
+  const std::string said = faults();
+  for (const char* file : {"scenarios/sms.toml:6:1", "templates/otp.toml:17:1", "posternd.toml:1:1"}) expect_part(said, file);
+}
+
+TEST_F(Configuration, AFileWithASyntaxErrorIsNamed) {
+  write_all(folder / "templates/broken.toml", std::string("name = \n"));
+  expect_part(faults(), "templates/broken.toml:1:");
+  EXPECT_FALSE(load(folder / "none.toml").has_value());
+}
+
+TEST_F(Configuration, TheUnlockCredentialComesFromTheUnitOrAPath) {
+  expect_part(with("posternd.toml", "admins", "unlock_key = \"unlock\"\nadmins"), "names a credential, but the unit gives none");
+  setenv("CREDENTIALS_DIRECTORY", "/run/credentials/posternd", 1);
+  EXPECT_EQ(with("posternd.toml", "admins", "unlock_key = \"unlock\"\nadmins"), "");
+  unsetenv("CREDENTIALS_DIRECTORY");
+  EXPECT_EQ(with("posternd.toml", "admins", "unlock_key = \"/etc/postern/unlock\"\nadmins"), "");
+}
+
+}  // namespace
+}  // namespace postern::config
