@@ -558,7 +558,7 @@ def held_back(check, build, folder):
 
 def settings_checks(check, build, folder):
     example = example_of(os.path.join(REPOSITORY, "connectors", "channels", "email", "README.md"))
-    for name in ("relay-ca.pem", "relay.password", "dkim-rsa.pem", "dkim-ed.pem"):
+    for name in ("relay-ca.pem", "password", "dkim-rsa", "dkim-ed25519"):
         target = os.path.join(folder, name)
         if not os.path.exists(target):
             os.symlink(os.path.join(folder, "ca.pem"), target)

@@ -451,7 +451,7 @@ def alone(check, build, folder, cluster):
     )
 
     readme = os.path.join(REPOSITORY, "connectors", "sources", "sql", "README.md")
-    for name in ("postern-db-ca.pem", "db.password"):
+    for name in ("postern-db-ca.pem", "password"):
         if not os.path.exists(os.path.join(folder, name)):
             os.symlink(os.path.join(folder, "ca.pem"), os.path.join(folder, name))
     example = write(os.path.join(folder, "example.toml"), example_of(readme))
