@@ -126,7 +126,6 @@ Status Posternd::open_vault(const Keyring& ring, const std::string& actor, bool 
   const Status told = (*opened)->turn([&](vault::Turn& t) {
     if (recovered) t.leaf(EventType::recovered, {});
     if (failed_before > 0) t.leaf(EventType::unlock_failed, {{audit::Field::count, std::to_string(failed_before)}});
-    if (fresh) t.leaf(EventType::initialised, {{audit::Field::actor, actor}});
     t.leaf(EventType::started, {{audit::Field::text, std::string("posternd ") + POSTERN_VERSION}});
     t.leaf(EventType::unlocked, {{audit::Field::actor, actor}});
     t.leaf(EventType::config_loaded, {{audit::Field::object, config_->sha256}});
@@ -246,7 +245,7 @@ void Posternd::answer_open(const std::string& actor, control::Request& request, 
       if (const Status published = vault_->publish(); !published) return reply.set_error(published.what());
       control::AuditFacts& facts = *reply.mutable_audit();
       facts.set_folder(config_->state_folder + "/audit");
-      facts.set_vkey(verifier_key(config_->audit_origin, context.keys.log_public_key()));
+      facts.set_vkey(vault_->verifier_keys());
       facts.set_leaves(context.log.size());
       facts.set_published(vault_->tiles().published());
       return;

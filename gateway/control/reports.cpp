@@ -20,6 +20,10 @@ std::string_view label(audit::Field field) {
     case audit::Field::scenario: return "scenario";
     case audit::Field::template_name: return "template";
     case audit::Field::network: return "network";
+    case audit::Field::commitment: return "commitment";
+    case audit::Field::key:
+    case audit::Field::begins:
+    case audit::Field::ends: break;  // of epochs, which no message's trace shows
   }
   return "?";
 }
@@ -41,7 +45,7 @@ control::TraceHead head_of(const vault::Context& context, const Flight& flight) 
   return head;
 }
 
-control::TraceLine line_of(const vault::Context& context, const Flight& flight, const audit::Leaf& leaf) {
+control::TraceLine line_of(vault::Turn& turn, const vault::Context& context, const Flight& flight, const audit::Leaf& leaf) {
   control::TraceLine line;
   line.set_sequence(leaf.sequence);
   line.set_utc_us(leaf.utc_us);
@@ -51,7 +55,7 @@ control::TraceLine line_of(const vault::Context& context, const Flight& flight, 
   if (leaf.attempt > 0 && leaf.attempt <= flight.attempts.size())
     line.set_channel(std::string(name_of(flight.plan[flight.attempts[leaf.attempt - 1U].step].channel)));
   if (is_final(leaf.state)) line.set_state(std::string(name_of(leaf.state)));
-  const std::optional<audit::Body> body = context.log.open(leaf);
+  const std::optional<audit::Body> body = turn.body_of(leaf);
   if (!body) {
     line.add_detail("body=unreadable");
     return line;
@@ -78,7 +82,7 @@ void trace(vault::Turn& turn, vault::Context& context, const std::string& text, 
     const Result<std::vector<Bytes>> bytes = context.store.leaves(next - 1, 1);
     const std::optional<audit::Leaf> leaf = bytes && !bytes->empty() ? audit::decode_leaf(bytes->front()) : std::nullopt;
     if (!leaf || leaf->message != *id || leaf->before >= next) return reply.set_error("the message's audit leaves are damaged; run 'postern audit verify'");
-    lines.push_back(line_of(context, *flight, *leaf));
+    lines.push_back(line_of(turn, context, *flight, *leaf));
     next = leaf->before;
   }
   std::ranges::reverse(lines);
