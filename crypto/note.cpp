@@ -168,7 +168,7 @@ Result<SignedCheckpoint> read_checkpoint(std::string_view note) {
   return read;
 }
 
-Result<std::uint64_t> signed_by(const SignedCheckpoint& note, const Verifier& key) {
+Result<std::optional<std::uint64_t>> find_signature(const SignedCheckpoint& note, const Verifier& key) {
   const KeyId id = key_id(key);
   std::optional<std::uint64_t> time;
   for (const SignedCheckpoint::Line& line : note.lines) {
@@ -186,8 +186,14 @@ Result<std::uint64_t> signed_by(const SignedCheckpoint& note, const Verifier& ke
     if (!verifies(key.key, text, in.view(in.left()))) return false_one();
     time = std::max(time.value_or(0), at);
   }
-  if (!time) return fail("checkpoint: carries no signature of " + key.name);
-  return *time;
+  return time;
+}
+
+Result<std::uint64_t> signed_by(const SignedCheckpoint& note, const Verifier& key) {
+  const Result<std::optional<std::uint64_t>> found = find_signature(note, key);
+  if (!found) return fail(found.what());
+  if (!*found) return fail("checkpoint: carries no signature of " + key.name);
+  return **found;
 }
 
 Result<Checkpoint> open_checkpoint(std::string_view note, std::string_view vkey) {

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -78,8 +79,10 @@ struct SignedCheckpoint {
 };
 Result<SignedCheckpoint> read_checkpoint(std::string_view note);
 
-// Whether the note carries a good signature of this key; a cosigner's time in Unix seconds, else 0.
-// Errors: no line of this key; one that is false (also beside a good one).
+// The time of this key's good signature: a cosigner's in Unix seconds, else 0. Nothing when no line has this
+// key's name and hash. Errors: such a line is false (also beside a good one).
+Result<std::optional<std::uint64_t>> find_signature(const SignedCheckpoint& note, const Verifier& key);
+// The same where the signature must be there: its absence is an Error too.
 Result<std::uint64_t> signed_by(const SignedCheckpoint& note, const Verifier& key);
 
 // The checkpoint of a note whose signature by `vkey` is good.
