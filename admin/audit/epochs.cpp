@@ -37,7 +37,7 @@ std::optional<std::string> EpochChain::take(const Leaf& leaf) {
 std::optional<std::string> EpochChain::begin(const Terms& terms) {
   // As unsigned numbers the difference of any two times is right.
   if (terms.ends_us <= terms.begins_us || static_cast<std::uint64_t>(terms.ends_us) - static_cast<std::uint64_t>(terms.begins_us) > kLongestUs)
-    return "epoch " + std::to_string(current_) + " does not last between nothing and a day";
+    return "epoch " + std::to_string(current_) + " must end after it begins and last a day at most";
   const Verifier* given = trust_.epoch(origin_, current_);
   if (given != nullptr && given->key != terms.key) return "the key of epoch " + std::to_string(current_) + " is not the one that was given";
   terms_ = terms;

@@ -65,23 +65,23 @@ class Search {
   std::vector<Found> found_;
 };
 
-// The checkpoint with the cosignatures that witnesses gave to just this one.
-Result<std::string> with_cosignatures(const std::string& folder, std::string note, const SignedCheckpoint& read) {
+// The checkpoint for a proof: with the cosignatures that witnesses gave to just this one, and without its epoch's
+// signature, for whoever checks a proof does not know that epoch's key, and no byte of a proof may go unchecked.
+Result<std::string> note_for_proof(const std::string& folder, const SignedCheckpoint& read) {
   const Result<std::vector<std::string>> files = files_below(folder, "witness");
   if (!files) return fail(files.what());
-  std::vector<std::string> names;
-  for (const SignedCheckpoint::Line& line : read.lines) names.push_back(line.name);
+  std::vector<SignedCheckpoint::Line> lines = read.lines;
   for (const std::string& name : *files) {
     const Result<std::optional<Bytes>> file = read_file(folder + "/" + name, kMaxNote);
     if (!file || !*file) continue;
     const Result<SignedCheckpoint> other = read_checkpoint(as_text(**file));
     if (!other || other->text != read.text) continue;
-    for (const SignedCheckpoint::Line& line : other->lines) {
-      if (std::ranges::find(names, line.name) != names.end()) continue;
-      names.push_back(line.name);
-      note += "\xe2\x80\x94 " + line.name + " " + to_base64(line.signature) + "\n";
-    }
+    for (const SignedCheckpoint::Line& line : other->lines)
+      if (std::ranges::find(lines, line.name, &SignedCheckpoint::Line::name) == lines.end()) lines.push_back(line);
   }
+  std::string note = read.text + "\n";
+  for (const SignedCheckpoint::Line& line : lines)
+    if (!line.name.starts_with(read.checkpoint.origin + "/epoch/")) note += "\xe2\x80\x94 " + line.name + " " + to_base64(line.signature) + "\n";
   return note;
 }
 
@@ -101,7 +101,6 @@ int prove_verb(const Common& common, const ProveOptions& options) {
   }
   const std::string own = options.folder + "/checkpoint", chosen = options.checkpoint.empty() ? own : options.checkpoint;
   SignedCheckpoint notes[2];
-  std::string texts[2];
   for (std::size_t i = 0; i < 2; ++i) {
     const std::string& path = i == 0 ? own : chosen;
     const Result<std::optional<Bytes>> file = read_file(path, kMaxNote);
@@ -109,7 +108,6 @@ int prove_verb(const Common& common, const ProveOptions& options) {
     if (!*file) return unchecked(path + " is not there; name the folder of an audit log");
     Result<SignedCheckpoint> note = read_checkpoint(as_text(**file));
     if (!note) return unchecked(path + ": " + note.what());
-    texts[i] = as_text(**file);
     notes[i] = std::move(*note);
   }
   const Checkpoint& under = notes[1].checkpoint;
@@ -122,7 +120,7 @@ int prove_verb(const Common& common, const ProveOptions& options) {
   if (search.found().empty()) return does_not_hold(common, "no leaf under this checkpoint is of this message");
   if (search.found().size() > kMaxProofs) return unchecked("the message has too many leaves for one file; prove them one by one with --leaf");
 
-  const Result<std::string> note = with_cosignatures(options.folder, texts[1], notes[1]);
+  const Result<std::string> note = note_for_proof(options.folder, notes[1]);
   if (!note) return unchecked(note.what());
   TileTree tree(options.folder, size);
   std::string text;

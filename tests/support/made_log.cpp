@@ -154,7 +154,6 @@ Log::Log(const Options& options) : options_(options) {
       add_body(leaf, chance >> 8);
     }
     leaves.push_back(std::move(leaf));
-    while (messages.size() > 4096) messages.erase(messages.begin());
   }
   link();
 }
