@@ -113,11 +113,14 @@ std::string checkpoint_text(const Checkpoint& checkpoint) {
   return checkpoint.origin + "\n" + std::to_string(checkpoint.size) + "\n" + to_base64(checkpoint.root) + "\n";
 }
 
-std::string sign_checkpoint(const Checkpoint& checkpoint, const std::vector<Signer>& signers) {
-  const std::string text = checkpoint_text(checkpoint);
-  std::string note = text + "\n";
+std::string sign_note(std::string_view text, const std::vector<Signer>& signers) {
+  std::string note = std::string(text) + "\n";
   for (const Signer& signer : signers) note += signature_line(signer.verifier, signer.sign(text));
   return note;
+}
+
+std::string sign_checkpoint(const Checkpoint& checkpoint, const std::vector<Signer>& signers) {
+  return sign_note(checkpoint_text(checkpoint), signers);
 }
 
 std::string sign_checkpoint(const Checkpoint& checkpoint, const PublicKey& public_key, const std::function<Signature(std::string_view)>& sign) {

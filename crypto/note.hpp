@@ -58,6 +58,8 @@ struct Signer {
   std::function<Signature(std::string_view)> sign;
 };
 
+// Any text that ends in a line break and holds no empty line, with a signature line of each.
+std::string sign_note(std::string_view text, const std::vector<Signer>& signers);
 // The checkpoint with one signature line for each signer, in their order. Signers are of type ed25519.
 std::string sign_checkpoint(const Checkpoint& checkpoint, const std::vector<Signer>& signers);
 // Signed by one key under the origin's name.

@@ -97,14 +97,8 @@ Status Epochs::save(bool with_next) const {
   return save_sealed(path_, *keys_, Purpose::epoch, content);
 }
 
-std::string Epochs::name_of_epoch(const std::string& origin, std::uint32_t number) {
-  std::string digits = std::to_string(number);
-  if (digits.size() < 6) digits.insert(0, 6 - digits.size(), '0');
-  return origin + "/epoch/" + digits;
-}
-
 Signer Epochs::signer() const {
-  Signer signer{name_of_epoch(origin_, now_.number), KeyPair(now_.seed).public_key, {}};
+  Signer signer{{epoch_key_name(origin_, now_.number), KeyType::ed25519, KeyPair(now_.seed).public_key}, {}};
   signer.sign = [this](std::string_view text) {
     const KeyPair pair(now_.seed);
     std::array<std::uint8_t, crypto_sign_BYTES> signature{};

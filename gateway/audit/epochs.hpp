@@ -41,8 +41,6 @@ class Epochs {
   Status close();
 
   Signer signer() const;
-  // Of the epoch that the log begins with, for whoever verifies: kept from the day of installation.
-  static std::string name_of_epoch(const std::string& origin, std::uint32_t number);
 
  private:
   struct Epoch {

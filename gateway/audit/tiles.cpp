@@ -11,8 +11,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include "gateway/audit/epochs.hpp"
-
 namespace postern::audit {
 namespace {
 
@@ -115,8 +113,7 @@ bool sync_all(const std::string& folder, const std::vector<std::string>& paths) 
 }  // namespace
 
 std::string epoch_path(std::uint32_t epoch) {
-  const std::string name = Epochs::name_of_epoch("", epoch);
-  return name.substr(1);
+  return "epoch/" + epoch_digits(epoch);
 }
 
 std::string tile_path(std::uint64_t n) {
@@ -161,6 +158,7 @@ Result<Tiles> Tiles::open(const std::string& folder, const std::string& identity
       if (const Status added = tiles.add(leaf, leaf_hash(leaf)); !added) return fail(added.what());
     from += leaves->size();
   }
+  if (const Status wrote = tiles.write_keys(); !wrote) return fail(wrote.what());
   return tiles;
 }
 
@@ -285,13 +283,13 @@ Hash Tiles::root() const {
   return root.value_or(sha256({}));
 }
 
-Status Tiles::publish(std::span<const Signer> signers) {
+Status Tiles::publish(const std::vector<Signer>& signers) {
   if (ever_published_ && published_ == size_) return {};
   const Result<std::string> text = settle(signers);
   return text ? put_checkpoint(*text) : fail(text.what());
 }
 
-Status Tiles::publish_last_of(std::uint32_t epoch, std::span<const Signer> signers) {
+Status Tiles::publish_last_of(std::uint32_t epoch, const std::vector<Signer>& signers) {
   const Result<std::string> text = settle(signers);
   if (!text) return fail(text.what());
   const std::string path = folder_ + "/" + epoch_path(epoch);
@@ -301,7 +299,7 @@ Status Tiles::publish_last_of(std::uint32_t epoch, std::span<const Signer> signe
 }
 
 // Everything that a checkpoint of now would speak of, made durable; and the checkpoint's text.
-Result<std::string> Tiles::settle(std::span<const Signer> signers) {
+Result<std::string> Tiles::settle(const std::vector<Signer>& signers) {
   if (const Status wrote = write_keys(); !wrote) return fail(wrote.what());
   std::uint64_t count = size_;
   for (std::size_t level = 0; level < levels_.size(); ++level, count /= kWidth) {
@@ -339,7 +337,7 @@ Status Tiles::write_keys() {
   if (!body || body->empty() || body->front().first != Field::key || body->front().second.size() != key.size())
     return fail("audit log: its first leaf names no key of the first epoch; the store is damaged or not of this version");
   std::ranges::copy(as_bytes(body->front().second), key.begin());
-  std::string text = identity_ + "\n" + verifier_key(Epochs::name_of_epoch(origin_, 0), key) + "\n";
+  std::string text = identity_ + "\n" + verifier_key(epoch_key_name(origin_, 0), key) + "\n";
   if (const Status wrote = write_file(folder_ + "/vkey", as_bytes(text)); !wrote) return wrote;
   unsynced_.push_back(folder_ + "/vkey");
   keys_text_ = std::move(text);

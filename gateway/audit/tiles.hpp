@@ -11,7 +11,6 @@
 #pragma once
 
 #include <functional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -35,12 +34,12 @@ class Tiles {
 
   // Makes the partial tiles durable and signs a checkpoint of everything appended. Does nothing when
   // the last checkpoint says the same.
-  Status publish(std::span<const Signer> signers);
+  Status publish(const std::vector<Signer>& signers);
   // The same at the end of an epoch: what was appended ends with the leaf that closes it. When this
   // returns without an error the epoch's key is needed no more.
-  Status publish_last_of(std::uint32_t epoch, std::span<const Signer> signers);
+  Status publish_last_of(std::uint32_t epoch, const std::vector<Signer>& signers);
 
-  // The content of DIR/vkey, once something was published.
+  // The content of DIR/vkey; empty while the log is.
   const std::string& verifier_keys() const { return keys_text_; }
 
   std::uint64_t size() const { return size_; }
@@ -56,7 +55,7 @@ class Tiles {
   bool resume(std::uint64_t size);
   Status mend();
   Status write_keys();
-  Result<std::string> settle(std::span<const Signer> signers);
+  Result<std::string> settle(const std::vector<Signer>& signers);
   Status put_checkpoint(const std::string& text);
   Status write_finished(const std::string& path, ByteView content);
   void drop_old_partials();

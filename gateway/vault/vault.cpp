@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <filesystem>
 
@@ -66,7 +65,7 @@ Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config>
   if (!parked) return fail(parked.what());
   vault->progress_.begin_with(*parked);
   store::Store& s = *vault->store_;
-  Result<audit::Tiles> tiles = audit::Tiles::open(folder + "/audit", vault->identity().vkey(), leaves,
+  Result<audit::Tiles> tiles = audit::Tiles::open(folder + "/audit", verifier_key(vault->identity().verifier), leaves,
                                                   [&s](std::uint64_t from, std::size_t count) { return s.leaves(from, count); });
   if (!tiles) return fail(tiles.what());
   if (tiles->root() != vault->log_.mark().tree.root())
@@ -242,7 +241,7 @@ Status Vault::close_epochs(std::int64_t utc_us) {
       if (!told) return told;
       epochs_->committed();
     }
-    const std::array<Signer, 2> signers{identity(), epochs_->signer()};
+    const std::vector<Signer> signers{identity(), epochs_->signer()};
     if (const Status filled = fill_tiles(); !filled) return filled;
     if (const Status signed_off = tiles_->publish_last_of(epochs_->number(), signers); !signed_off) return signed_off;
     if (const Status closed = epochs_->close(); !closed) return closed;
@@ -251,7 +250,7 @@ Status Vault::close_epochs(std::int64_t utc_us) {
 }
 
 Signer Vault::identity() const {
-  return {context_.config->audit_origin, keys_.log_public_key(), [this](std::string_view text) { return keys_.sign(text); }};
+  return {{context_.config->audit_origin, KeyType::ed25519, keys_.log_public_key()}, [this](std::string_view text) { return keys_.sign(text); }};
 }
 
 Result<std::uint64_t> Vault::erase(std::uint64_t person, const std::string& actor) {
@@ -264,10 +263,9 @@ Result<std::uint64_t> Vault::erase(std::uint64_t person, const std::string& acto
 std::optional<std::string> Vault::erasure_certificate(std::uint64_t person, std::uint64_t erased_leaf) const {
   const std::optional<std::uint64_t> last = ring_keeper_.made_final(erased_leaf);
   if (!last) return std::nullopt;
-  const std::array<Signer, 1> signers{identity()};
   return sign_note(fmt::format("postern deletion certificate\nlog {}\nperson {:016x}\nkey destroyed by leaf {}\nwrapping key destroyed by leaf {}\n",
                                context_.config->audit_origin, person, erased_leaf, *last),
-                   signers);
+                   {identity()});
 }
 
 Status Vault::finish_turn() {
@@ -310,7 +308,7 @@ TimeMs Vault::next_wake() {
 
 Status Vault::publish() {
   if (const Status filled = fill_tiles(); !filled) return filled;
-  const std::array<Signer, 2> signers{identity(), epochs_->signer()};
+  const std::vector<Signer> signers{identity(), epochs_->signer()};
   return tiles_->publish(signers);
 }
 

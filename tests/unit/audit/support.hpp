@@ -45,8 +45,7 @@ class Ledger {
   }
   Result<Tiles> open(const std::string& folder) { return Tiles::open(folder, vkey(), log.size(), load()); }
   Status publish(Tiles& tiles) const {
-    const std::array<Signer, 1> signers{Signer{kOrigin, keys.log_public_key(), [this](std::string_view text) { return keys.sign(text); }}};
-    return tiles.publish(signers);
+    return tiles.publish({{{kOrigin, KeyType::ed25519, keys.log_public_key()}, [this](std::string_view text) { return keys.sign(text); }}});
   }
   std::string vkey() const { return verifier_key(kOrigin, keys.log_public_key()); }
 

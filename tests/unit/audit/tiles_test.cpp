@@ -53,7 +53,7 @@ TEST_F(TilesTest, GoOnFromTheCheckpointWithoutReadingTheStoreAgain) {
   ledger.loaded = 0;
   Result<Tiles> again = ledger.open(audit);
   ASSERT_TRUE(again.has_value());
-  EXPECT_EQ(ledger.loaded, 0U);
+  EXPECT_EQ(ledger.loaded, 1U) << "the first leaf alone, which names the first epoch's key";
   EXPECT_EQ(again->size(), 1000U);
 }
 
@@ -87,7 +87,7 @@ TEST_F(TilesTest, APublishThatHasNothingNewChangesNoFile) {
   const auto before = files_of(audit);
   const auto time = fs::last_write_time(audit + "/checkpoint");
   ASSERT_TRUE(ledger.publish(*tiles).has_value());
-  EXPECT_EQ(files_of(audit), before);
+  EXPECT_TRUE(files_of(audit) == before);
   EXPECT_EQ(fs::last_write_time(audit + "/checkpoint"), time);
 }
 
@@ -106,7 +106,7 @@ TEST_F(TilesTest, AMissingFileIsMadeAgain) {
       EXPECT_EQ(tiles->size(), 65'536U + 600);
       ASSERT_TRUE(ledger.publish(*tiles).has_value());
     }
-    EXPECT_EQ(files_of(audit), good) << name;
+    EXPECT_TRUE(files_of(audit) == good) << name;
   }
 }
 
@@ -119,7 +119,7 @@ TEST_F(TilesTest, MendingLoadsOnlyWhatIsMissing) {
   ledger.loaded = 0;
   const Result<Tiles> tiles = ledger.open(audit);
   ASSERT_TRUE(tiles.has_value());
-  EXPECT_EQ(ledger.loaded, 256U);
+  EXPECT_EQ(ledger.loaded, 1U + 256U);
   EXPECT_EQ(tiles->mended(), std::vector<std::string>{audit + "/tile/entries/003"});
 }
 
@@ -139,7 +139,7 @@ TEST_F(TilesTest, ADamagedUnfinishedFileIsMadeAgain) {
         ASSERT_TRUE(tiles.has_value()) << name << ": " << tiles.what();
         ASSERT_TRUE(ledger.publish(*tiles).has_value());
       }
-      EXPECT_EQ(files_of(audit), good) << name;
+      EXPECT_TRUE(files_of(audit) == good) << name;
     }
   }
 }
@@ -155,7 +155,7 @@ TEST_F(TilesTest, ADamagedFinishedFileIsEvidenceAndStaysUntilItIsTakenAway) {
     bad[bad.size() / 2] ^= 1;
     write_all(audit + "/" + name, ByteView(bad));
     ASSERT_TRUE(ledger.open(audit).has_value());
-    EXPECT_EQ(read_all(audit + "/" + name), bad);
+    EXPECT_TRUE(read_all(audit + "/" + name) == bad);
     EXPECT_NE(verified(audit, ledger.vkey()), "") << name;
     fs::remove(audit + "/" + name);
     ASSERT_TRUE(ledger.open(audit).has_value());
