@@ -257,6 +257,7 @@ Result<std::uint64_t> Vault::erase(std::uint64_t person, const std::string& acto
   Result<std::uint64_t> leaf = fail("not begun");
   const Status done = turn([&](Turn& t) { leaf = ring_keeper_.erase(t, person, actor); });
   if (!done) return fail(done.what());
+  more_ = more_ || ring_keeper_.busy();
   return leaf;
 }
 
