@@ -63,7 +63,7 @@ void add_audit(CLI::App& app, Line& line) {
   CLI::App* check = verb(*audit, line, "verify", "check every record, the tree and the signature", "postern audit verify /var/lib/postern/audit --vkey audit.vkey",
                          [&] { return audit_verify(line.common, line.audit); });
   check->add_option("folder", line.audit.folder, "folder of the log; empty: that of the running gateway");
-  check->add_option("--vkey", line.audit.vkey, "verifier key, as text or in a file");
+  check->add_option("--vkey", line.audit.vkeys, "verifier keys of the log and its epochs, as text or in files");
 }
 
 void add_numbers(CLI::App& app, Line& line) {
