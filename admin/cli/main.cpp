@@ -64,10 +64,10 @@ void add_audit(CLI::App& app, Line& line) {
   CLI::App* check = verb(*audit, line, "verify", "check every record, the tree and the signature", "postern audit verify /var/lib/postern/audit --vkey audit.vkey",
                          [&] { return audit_verify(line.common, line.audit); });
   check->add_option("folder", line.audit.folder, "folder of the log; empty: that of the running gateway");
+  check->add_option("--vkey", line.audit.vkeys, "verifier keys of the log and its epochs, as text or in files");
   verb(*audit, line, "check-text", "whether a message said the text on standard input, though nobody can read it", "postern audit check-text 019ab0c2-3f5e-7a10-8c4d-5e6f70819203 < text",
        [&] { return audit_check_text(line.common, line.trace); })
       ->add_option("id", line.trace.id, "message id")->required();
-  check->add_option("--vkey", line.audit.vkey, "verifier key, as text or in a file");
 }
 
 void add_recipient(CLI::App& app, Line& line) {

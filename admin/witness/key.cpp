@@ -14,6 +14,13 @@ namespace {
 constexpr std::string_view kOpening = "PRIVATE+KEY+";
 constexpr std::size_t kMaxFile = 1024;
 
+// NAME+HASH+ of NAME+HASH+BASE64; a '+' may stand in the base64 too.
+std::string_view named_part(std::string_view text) {
+  const std::size_t first = text.find('+');
+  const std::size_t second = first == std::string_view::npos ? first : text.find('+', first + 1);
+  return second == std::string_view::npos ? std::string_view() : text.substr(0, second + 1);
+}
+
 }  // namespace
 
 Key::Key(std::string name, const Secret& seed) : verifier_{std::move(name), KeyType::cosigner, {}}, secret_(crypto_sign_SECRETKEYBYTES) {
@@ -37,7 +44,7 @@ Result<Key> Key::make(const std::string& path, const std::string& name) {
   Secret material(1 + seed.size());
   material.writable()[0] = static_cast<std::uint8_t>(KeyType::cosigner);
   std::copy(seed.bytes().begin(), seed.bytes().end(), material.writable().begin() + 1);
-  const std::string opening = std::string(kOpening) + vkey.substr(0, vkey.rfind('+') + 1);
+  const std::string opening = std::string(kOpening) + std::string(named_part(vkey));
   Secret base64(sodium_base64_encoded_len(material.size(), sodium_base64_VARIANT_ORIGINAL));
   sodium_bin2base64(reinterpret_cast<char*>(base64.writable().data()), base64.size(), material.bytes().data(), material.size(), sodium_base64_VARIANT_ORIGINAL);
   base64.writable()[base64.size() - 1] = '\n';   // in place of the NUL
@@ -65,20 +72,19 @@ Result<Key> Key::parse(const Secret& line) {
   std::string_view text = line.text();
   if (!text.starts_with(kOpening)) return refused();
   text.remove_prefix(kOpening.size());
-  const std::size_t last = text.rfind('+');
-  const std::size_t first = text.find('+');
-  if (last == std::string_view::npos || first == last) return refused();
+  const std::string_view named = named_part(text);
+  if (named.empty()) return refused();
   Secret material(1 + crypto_sign_SEEDBYTES);
   std::size_t length = 0;
   const char* end = nullptr;
-  const std::string_view base64 = text.substr(last + 1);
+  const std::string_view base64 = text.substr(named.size());
   if (sodium_base642bin(material.writable().data(), material.size(), base64.data(), base64.size(), nullptr, &length, &end, sodium_base64_VARIANT_ORIGINAL) != 0 ||
       length != material.size() || end != base64.data() + base64.size() || material.bytes()[0] != static_cast<std::uint8_t>(KeyType::cosigner))
     return refused();
-  Key key(std::string(text.substr(0, first)), Secret(material.bytes().subspan(1)));
+  Key key(std::string(text.substr(0, text.find('+'))), Secret(material.bytes().subspan(1)));
   // The hash of the public key finds a key that was damaged or put together by hand.
   const std::string vkey = verifier_key(key.verifier_);
-  if (!parse_verifier(vkey) || vkey.substr(0, vkey.rfind('+')) != text.substr(0, last)) return refused();
+  if (!parse_verifier(vkey) || named_part(vkey) != named) return refused();
   return key;
 }
 
