@@ -16,18 +16,18 @@ namespace postern {
 class FieldKey {
  public:
   // `holder` says whose key it is: a person's number, or a message's key.
-  static FieldKey create(std::uint64_t holder);
+  static FieldKey create(const Keys& keys, std::uint64_t holder);
   FieldKey(std::uint64_t holder, Secret key) : holder_(holder), key_(std::move(key)) {}
 
   std::uint64_t holder() const { return holder_; }
   const Secret& key() const { return key_; }   // to be wrapped
 
-  // format | nonce | holder, masked | commitment | ciphertext and tag
+  // format | version of the mask | nonce | holder, masked | commitment | ciphertext and tag
   Bytes seal(const Keys& keys, Purpose purpose, const Place& place, ByteView plain) const;
-  static constexpr std::size_t kOverhead = 1 + 24 + 8 + 32 + 16;
+  static constexpr std::size_t kOverhead = 1 + 2 + Suite::kNonceSize + 8 + 32 + Suite::kTagSize;
 
   // False when the bytes were not sealed under this key for exactly this purpose and place.
-  bool open(Purpose purpose, const Place& place, ByteView sealed, Bytes& plain) const;
+  bool open(const Keys& keys, Purpose purpose, const Place& place, ByteView sealed, Bytes& plain) const;
 
   // Whose key opens a field. Only the vault's keys tell: to others no two fields of one person look alike.
   static std::optional<std::uint64_t> holder_of(const Keys& keys, ByteView sealed);

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crypto/ring.hpp"
 
-#include <sodium.h>
-
 #include <algorithm>
-#include <cstring>
+#include <array>
 
 #include "crypto/sealed_file.hpp"
 
 namespace postern {
 namespace {
 
-constexpr std::size_t kNonce = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, kTag = crypto_aead_xchacha20poly1305_ietf_ABYTES;
+constexpr std::size_t kWrapped = 4 + Suite::kNonceSize + kKeySize + Suite::kTagSize;
 constexpr std::size_t kEntry = 4 + 8 + kKeySize, kMaxWrappings = 255;
 
 // A wrapped key belongs to one holder and one wrapping key.
@@ -32,9 +30,9 @@ std::uint32_t number_of(ByteView wrapped) {
 
 }  // namespace
 
-Ring Ring::create(std::int64_t now_ms) {
+Ring Ring::create(const Keys& keys, std::int64_t now_ms) {
   Ring ring;
-  ring.wrappings_.push_back({1, now_ms, Secret::random(kKeySize)});
+  ring.wrappings_.push_back({1, now_ms, keys.suite().random_secret()});
   return ring;
 }
 
@@ -69,7 +67,7 @@ Status Ring::save(const std::string& path, const Keys& keys) const {
 
 Status Ring::renew(const std::string& path, const Keys& keys, std::int64_t now_ms) {
   if (wrappings_.size() == kMaxWrappings) return fail(path + ": holds " + std::to_string(kMaxWrappings) + " wrapping keys; the renewal under way must end first");
-  wrappings_.push_back({newest() + 1, now_ms, Secret::random(kKeySize)});
+  wrappings_.push_back({newest() + 1, now_ms, keys.suite().random_secret()});
   const Status saved = save(path, keys);
   // A key that is not in the file must wrap nothing.
   if (!saved) wrappings_.pop_back();
@@ -78,30 +76,22 @@ Status Ring::renew(const std::string& path, const Keys& keys, std::int64_t now_m
 
 void Ring::destroy_older() { wrappings_.erase(wrappings_.begin(), wrappings_.end() - 1); }
 
-Bytes Ring::wrap(const FieldKey& key) const {
+Bytes Ring::wrap(const Keys& keys, const FieldKey& key) const {
   const Wrapping& wrapping = wrappings_.back();
   Bytes out;
-  ByteWriter(out).u32(wrapping.number);
-  out.resize(4 + kNonce + kKeySize + kTag);
-  std::uint8_t* nonce = out.data() + 4;
-  randombytes_buf(nonce, kNonce);
-  const auto bound = bound_of(wrapping.number, key.holder());
-  crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + kNonce, nullptr, key.key().bytes().data(), kKeySize, bound.data(), bound.size(), nullptr, nonce,
-                                             wrapping.key.bytes().data());
+  ByteWriter writer(out);
+  writer.u32(wrapping.number);
+  writer.raw(keys.suite().wrap(wrapping.key.bytes(), bound_of(wrapping.number, key.holder()), key.key().bytes()));
   return out;
 }
 
-std::optional<FieldKey> Ring::unwrap(std::uint64_t holder, ByteView wrapped) const {
-  if (wrapped.size() != 4 + kNonce + kKeySize + kTag) return std::nullopt;
+std::optional<FieldKey> Ring::unwrap(const Keys& keys, std::uint64_t holder, ByteView wrapped) const {
+  if (wrapped.size() != kWrapped) return std::nullopt;
   const std::uint32_t number = number_of(wrapped);
   const auto wrapping = std::ranges::find(wrappings_, number, &Wrapping::number);
   if (wrapping == wrappings_.end()) return std::nullopt;
-  const std::uint8_t* nonce = wrapped.data() + 4;
-  const auto bound = bound_of(number, holder);
   Secret key(kKeySize);
-  if (crypto_aead_xchacha20poly1305_ietf_decrypt(key.writable().data(), nullptr, nullptr, nonce + kNonce, kKeySize + kTag, bound.data(), bound.size(), nonce,
-                                                 wrapping->key.bytes().data()) != 0)
-    return std::nullopt;
+  if (!keys.suite().unwrap(wrapping->key.bytes(), bound_of(number, holder), wrapped.subspan(4), key.writable())) return std::nullopt;
   return FieldKey(holder, std::move(key));
 }
 

@@ -17,7 +17,7 @@ namespace postern {
 
 class Ring {
  public:
-  static Ring create(std::int64_t now_ms);
+  static Ring create(const Keys& keys, std::int64_t now_ms);
   static Result<Ring> open(const std::string& path, const Keys& keys);
   Status save(const std::string& path, const Keys& keys) const;
 
@@ -32,8 +32,8 @@ class Ring {
   void destroy_older();
 
   // number | nonce | ciphertext and tag, under the newest key
-  Bytes wrap(const FieldKey& key) const;
-  std::optional<FieldKey> unwrap(std::uint64_t holder, ByteView wrapped) const;
+  Bytes wrap(const Keys& keys, const FieldKey& key) const;
+  std::optional<FieldKey> unwrap(const Keys& keys, std::uint64_t holder, ByteView wrapped) const;
   bool is_newest(ByteView wrapped) const;
 
  private:

@@ -46,11 +46,10 @@ class Epochs {
   struct Epoch {
     std::uint32_t number = 0;
     std::int64_t begins_us = 0, ends_us = 0;
-    Secret seed;
-    Epoch clone() const { return {number, begins_us, ends_us, seed.clone()}; }
+    Secret signing_key;
   };
   Epochs(std::string path, std::string origin, const Keys& keys) : path_(std::move(path)), origin_(std::move(origin)), keys_(&keys) {}
-  static Body body_of(const Epoch& epoch);
+  Body body_of(const Epoch& epoch) const;
   Status save(bool with_next) const;
 
   std::string path_, origin_;

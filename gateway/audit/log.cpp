@@ -54,7 +54,7 @@ std::optional<Body> Log::open(const Leaf& leaf) const {
 
 std::optional<Body> Log::open(const Leaf& leaf, const FieldKey& person) const {
   Bytes plain;
-  if (leaf.body_kind != BodyKind::person || !person.open(Purpose::audit_body, place_of(leaf.sequence), leaf.body, plain)) return std::nullopt;
+  if (leaf.body_kind != BodyKind::person || !person.open(keys_, Purpose::audit_body, place_of(leaf.sequence), leaf.body, plain)) return std::nullopt;
   return decode_body(plain);
 }
 

@@ -17,14 +17,14 @@ const FieldKey* Persons::find(std::uint64_t person) {
     failure_ = wrapped.what();
     return nullptr;
   }
-  std::optional<FieldKey> key = *wrapped ? ring_.unwrap(person, **wrapped) : std::nullopt;
+  std::optional<FieldKey> key = *wrapped ? ring_.unwrap(keys_, person, **wrapped) : std::nullopt;
   return key ? keep(std::move(*key)) : nullptr;
 }
 
 const FieldKey* Persons::find_or_make(std::uint64_t person, store::Batch& batch) {
   if (const FieldKey* known = find(person); known != nullptr || !failure_.empty()) return known;
-  FieldKey key = FieldKey::create(person);
-  batch.persons.push_back({person, ring_.wrap(key)});
+  FieldKey key = FieldKey::create(keys_, person);
+  batch.persons.push_back({person, ring_.wrap(keys_, key)});
   fresh_.push_back(person);
   return keep(std::move(key));
 }

@@ -19,7 +19,7 @@ namespace postern::vault {
 
 class Persons {
  public:
-  Persons(store::Store& store, const Ring& ring) : store_(store), ring_(ring) {}
+  Persons(store::Store& store, const Keys& keys, const Ring& ring) : store_(store), keys_(keys), ring_(ring) {}
 
   // The person's key; a new one is written with the turn's batch. Null when the store cannot be read.
   const FieldKey* find_or_make(std::uint64_t person, store::Batch& batch);
@@ -38,6 +38,7 @@ class Persons {
   const FieldKey* keep(FieldKey key);
 
   store::Store& store_;
+  const Keys& keys_;
   const Ring& ring_;
   std::unordered_map<std::uint64_t, FieldKey> keys_;
   std::deque<std::uint64_t> age_;

@@ -85,10 +85,10 @@ void RingKeeper::wrap_keys(Turn& turn) {
   for (const store::PersonRow& row : *rows) {
     keys_next_ = row.person;
     if (ring_.is_newest(row.wrapped)) continue;
-    const std::optional<FieldKey> key = ring_.unwrap(row.person, row.wrapped);
+    const std::optional<FieldKey> key = ring_.unwrap(context_.keys, row.person, row.wrapped);
     // One that does not open is lost already; it must not keep the old key alive.
     if (!key) continue;
-    turn.batch().persons.push_back({row.person, ring_.wrap(*key)});
+    turn.batch().persons.push_back({row.person, ring_.wrap(context_.keys, *key)});
     ++wrapped_;
   }
   if (rows->size() < kPage) next_ = Phase::destroy;

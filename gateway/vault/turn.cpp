@@ -78,7 +78,7 @@ Bytes Turn::seal(const Flight& flight, const Content& content) {
   Bytes plain = encode(content);
   Bytes sealed;
   if (has_own_key(flight.category)) {
-    const FieldKey own = FieldKey::create(static_cast<std::uint64_t>(key));
+    const FieldKey own = FieldKey::create(context_.keys, static_cast<std::uint64_t>(key));
     sealed = own.seal(context_.keys, Purpose::content, content_place(key), plain);
     batch_.content_keys.push_back({key, person->seal(context_.keys, Purpose::content, content_key_place(key), own.key().bytes())});
   } else {
@@ -95,17 +95,17 @@ std::optional<Bytes> Turn::opened(MessageKey key, ByteView sealed) {
   Bytes plain;
   if (*holder != static_cast<std::uint64_t>(key)) {
     const FieldKey* person = context_.persons.find(*holder);
-    if (person == nullptr || !person->open(Purpose::content, content_place(key), sealed, plain)) return std::nullopt;
+    if (person == nullptr || !person->open(context_.keys, Purpose::content, content_place(key), sealed, plain)) return std::nullopt;
     return plain;
   }
   const Result<std::optional<Bytes>> wrapped = context_.store.content_key(key);
   if (!wrapped || !*wrapped) return std::nullopt;
   const std::optional<std::uint64_t> of = FieldKey::holder_of(context_.keys, **wrapped);
   const FieldKey* person = of ? context_.persons.find(*of) : nullptr;
-  if (person == nullptr || !person->open(Purpose::content, content_key_place(key), **wrapped, plain)) return std::nullopt;
+  if (person == nullptr || !person->open(context_.keys, Purpose::content, content_key_place(key), **wrapped, plain)) return std::nullopt;
   const FieldKey own(*holder, Secret(std::span<const std::uint8_t>(plain)));
   wipe(plain.data(), plain.size());
-  if (!own.open(Purpose::content, content_place(key), sealed, plain)) return std::nullopt;
+  if (!own.open(context_.keys, Purpose::content, content_place(key), sealed, plain)) return std::nullopt;
   return plain;
 }
 

@@ -48,7 +48,7 @@ Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config>
 
   const std::uint64_t leaves = mark.tree.size();
   const std::string ring_path = folder + "/ring", epoch_path = folder + "/epoch";
-  Result<Ring> persons_ring = leaves == 0 ? Ring::create(clock.wall_us() / 1000) : Ring::open(ring_path, keys);
+  Result<Ring> persons_ring = leaves == 0 ? Ring::create(keys, clock.wall_us() / 1000) : Ring::open(ring_path, keys);
   if (!persons_ring) return fail(persons_ring.what());
   if (leaves == 0)
     if (const Status saved = persons_ring->save(ring_path, keys); !saved) return fail(saved.what());
@@ -90,7 +90,7 @@ Vault::Vault(std::shared_ptr<const config::Config> config, Keys keys, std::uniqu
     : keys_(std::move(keys)),
       store_(std::move(store)),
       ring_(std::move(ring)),
-      persons_(*store_, ring_),
+      persons_(*store_, keys_, ring_),
       folder_(std::move(folder)),
       clock_(std::move(clock)),
       log_(keys_, std::move(mark)),

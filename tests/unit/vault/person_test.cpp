@@ -155,7 +155,7 @@ TEST_F(Person, CannotComeBackFromAnOldCopyOfTheStore) {
   Keys keys(house.ring());
   const Result<Ring> ring = Ring::open(house.state() + "/ring", keys);
   ASSERT_TRUE(ring.has_value());
-  EXPECT_FALSE(ring->unwrap(person(kAnna), old_wrapped).has_value());
+  EXPECT_FALSE(ring->unwrap(keys, person(kAnna), old_wrapped).has_value());
   EXPECT_EQ(FieldKey::holder_of(keys, old_content), person(kAnna));
 }
 
