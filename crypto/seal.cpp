@@ -80,9 +80,11 @@ const Secret& Keys::key_of(Purpose purpose) const {
     case Purpose::audit_body: return audit_body_;
     case Purpose::pseudonym: return pseudonym_;
     case Purpose::idempotency: return idempotency_;
-    case Purpose::store: break;
+    case Purpose::store:
+    case Purpose::anchor:
+    case Purpose::state_sum: break;
   }
-  std::abort();  // the store's key seals nothing but the store
+  std::abort();  // these keys seal no field
 }
 
 Bytes Keys::seal(Purpose purpose, const Place& place, ByteView plain) const {
@@ -130,5 +132,13 @@ std::array<std::uint8_t, 64> Keys::sign(std::string_view text) const {
 }
 
 Secret Keys::store_key() const { return derived(master_, Purpose::store, 48); }
+Secret Keys::state_sum_key() const { return derived(master_, Purpose::state_sum, kKeySize); }
+
+std::array<std::uint8_t, 32> Keys::anchor_code(ByteView text) const {
+  const Secret key = derived(master_, Purpose::anchor, kKeySize);
+  std::array<std::uint8_t, 32> code{};
+  crypto_generichash(code.data(), code.size(), text.data(), text.size(), key.bytes().data(), key.size());
+  return code;
+}
 
 }  // namespace postern

@@ -23,6 +23,8 @@ enum class Purpose : std::uint8_t {
   audit_body = 3,  // bodies of audit leaves
   pseudonym = 4,   // keyed hash of addresses
   idempotency = 5, // keyed hash of idempotency keys
+  anchor = 9,      // code of the anchor file
+  state_sum = 10,  // sum over the store's rows
 };
 
 // Where a sealed field stands; all of it is authenticated with the field.
@@ -53,6 +55,10 @@ class Keys {
 
   // 32 bytes of raw key and 16 of salt for SQLCipher.
   Secret store_key() const;
+  // 32 bytes for the sum over the store's rows.
+  Secret state_sum_key() const;
+  // Code of an anchor file's text.
+  std::array<std::uint8_t, 32> anchor_code(ByteView text) const;
 
  private:
   const Secret& key_of(Purpose purpose) const;

@@ -26,7 +26,7 @@ Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config>
   Keys keys(ring);
   if (opening == Opening::existing && !std::filesystem::exists(folder + "/postern.db"))
     return fail("store " + folder + "/postern.db: is missing beside its keyring; restore it from a backup");
-  Result<std::unique_ptr<store::Store>> store = store::open_embedded(folder + "/postern.db", keys.store_key());
+  Result<std::unique_ptr<store::Store>> store = store::open_embedded(folder + "/postern.db", keys.store_key(), keys.state_sum_key());
   if (!store) return fail(store.what());
   const Result<Bytes> mark_bytes = (*store)->audit_mark();
   if (!mark_bytes) return fail(mark_bytes.what());
