@@ -70,6 +70,12 @@ Keys::Keys(const Keyring& ring)
       audit_body_(derived(master_, Purpose::audit_body, kKeySize)),
       pseudonym_(derived(master_, Purpose::pseudonym, kKeySize)),
       idempotency_(derived(master_, Purpose::idempotency, kKeySize)),
+      ring_(derived(master_, Purpose::ring, kKeySize)),
+      epoch_(derived(master_, Purpose::epoch, kKeySize)),
+      otp_commitment_(derived(master_, Purpose::otp_commitment, kKeySize)),
+      anchor_(derived(master_, Purpose::anchor, kKeySize)),
+      state_sum_(derived(master_, Purpose::state_sum, kKeySize)),
+      holder_mask_(derived(master_, Purpose::holder_mask, kKeySize)),
       log_secret_(crypto_sign_SECRETKEYBYTES) {
   crypto_sign_seed_keypair(log_public_.data(), log_secret_.writable().data(), ring.log_seed().bytes().data());
 }
@@ -80,11 +86,16 @@ const Secret& Keys::key_of(Purpose purpose) const {
     case Purpose::audit_body: return audit_body_;
     case Purpose::pseudonym: return pseudonym_;
     case Purpose::idempotency: return idempotency_;
-    case Purpose::store:
-    case Purpose::anchor:
-    case Purpose::state_sum: break;
+    case Purpose::ring: return ring_;
+    case Purpose::epoch: return epoch_;
+    case Purpose::otp_commitment: return otp_commitment_;
+    case Purpose::anchor: return anchor_;
+    case Purpose::state_sum: return state_sum_;
+    case Purpose::holder_mask: return holder_mask_;
+    case Purpose::backup:
+    case Purpose::store: break;
   }
-  std::abort();  // these keys seal no field
+  std::abort();  // the store's key seals nothing but the store
 }
 
 Bytes Keys::seal(Purpose purpose, const Place& place, ByteView plain) const {
@@ -124,6 +135,13 @@ std::array<std::uint8_t, 16> Keys::idempotency_hash(std::string_view client, std
   return hash;
 }
 
+std::array<std::uint8_t, 32> Keys::mac(Purpose purpose, ByteView bytes) const {
+  std::array<std::uint8_t, 32> hash{};
+  const Secret& key = key_of(purpose);
+  crypto_generichash(hash.data(), hash.size(), bytes.data(), bytes.size(), key.bytes().data(), key.size());
+  return hash;
+}
+
 std::array<std::uint8_t, 64> Keys::sign(std::string_view text) const {
   std::array<std::uint8_t, 64> signature{};
   crypto_sign_detached(signature.data(), nullptr, reinterpret_cast<const std::uint8_t*>(text.data()), text.size(),
@@ -132,13 +150,5 @@ std::array<std::uint8_t, 64> Keys::sign(std::string_view text) const {
 }
 
 Secret Keys::store_key() const { return derived(master_, Purpose::store, 48); }
-Secret Keys::state_sum_key() const { return derived(master_, Purpose::state_sum, kKeySize); }
-
-std::array<std::uint8_t, 32> Keys::anchor_code(ByteView text) const {
-  const Secret key = derived(master_, Purpose::anchor, kKeySize);
-  std::array<std::uint8_t, 32> code{};
-  crypto_generichash(code.data(), code.size(), text.data(), text.size(), key.bytes().data(), key.size());
-  return code;
-}
 
 }  // namespace postern

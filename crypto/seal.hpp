@@ -23,8 +23,13 @@ enum class Purpose : std::uint8_t {
   audit_body = 3,  // bodies of audit leaves
   pseudonym = 4,   // keyed hash of addresses
   idempotency = 5, // keyed hash of idempotency keys
-  anchor = 9,      // code of the anchor file
-  state_sum = 10,  // sum over the store's rows
+  ring = 6,        // the file of wrapping keys
+  epoch = 7,       // the file of the epoch's signing key
+  otp_commitment = 8,  // commits to a text that nobody may read
+  anchor = 9,      // the roll-back anchor
+  state_sum = 10,  // keyed sum over the store's rows
+  backup = 11,
+  holder_mask = 12,  // hides whose key opens a field
 };
 
 // Where a sealed field stands; all of it is authenticated with the field.
@@ -38,7 +43,7 @@ class Keys {
  public:
   explicit Keys(const Keyring& ring);
 
-  // version | nonce | ciphertext and tag. `purpose` is content or audit_body.
+  // version | nonce | ciphertext and tag. `purpose` is content, audit_body, ring or epoch.
   Bytes seal(Purpose purpose, const Place& place, ByteView plain) const;
   static constexpr std::size_t kSealOverhead = 1 + 24 + 16;
 
@@ -49,20 +54,19 @@ class Keys {
   std::uint64_t pseudonym(std::string_view address) const;
   std::array<std::uint8_t, 16> idempotency_hash(std::string_view client, std::string_view key) const;
 
+  // Keyed hash. `purpose` is otp_commitment, anchor, state_sum or holder_mask.
+  std::array<std::uint8_t, 32> mac(Purpose purpose, ByteView bytes) const;
+
   // Ed25519 over the bytes with the log's identity key.
   std::array<std::uint8_t, 64> sign(std::string_view text) const;
   std::array<std::uint8_t, 32> log_public_key() const { return log_public_; }
 
   // 32 bytes of raw key and 16 of salt for SQLCipher.
   Secret store_key() const;
-  // 32 bytes for the sum over the store's rows.
-  Secret state_sum_key() const;
-  // Code of an anchor file's text.
-  std::array<std::uint8_t, 32> anchor_code(ByteView text) const;
 
  private:
   const Secret& key_of(Purpose purpose) const;
-  Secret master_, content_, audit_body_, pseudonym_, idempotency_, log_secret_;
+  Secret master_, content_, audit_body_, pseudonym_, idempotency_, ring_, epoch_, otp_commitment_, anchor_, state_sum_, holder_mask_, log_secret_;
   std::array<std::uint8_t, 32> log_public_{};
 };
 

@@ -37,6 +37,11 @@ int find(const Common& common, const FindOptions& options);
 struct AuditOptions { std::string folder, vkey; };
 int audit_verify(const Common& common, const AuditOptions& options);
 
+int audit_check_text(const Common& common, const TraceOptions& options);
+
+struct RecipientOptions { std::string reference, address, out; };
+int recipient_erase(const Common& common, const RecipientOptions& options);
+
 struct NumbersOptions { std::string file, number; };
 int numbers_import(const Common& common, const NumbersOptions& options);
 int numbers_check(const Common& common, const NumbersOptions& options);

@@ -68,6 +68,31 @@ class Embedded final : public Store {
     return one<Bytes>(content_, [](Statement& s) { return s.blob(0); });
   }
 
+  Result<std::optional<Bytes>> content_key(MessageKey key) override {
+    content_key_.bind(1, key);
+    return one<Bytes>(content_key_, [](Statement& s) { return s.blob(0); });
+  }
+
+  Result<std::optional<Bytes>> person(std::uint64_t person) override {
+    person_.bind(1, static_cast<std::int64_t>(person));
+    return one<Bytes>(person_, [](Statement& s) { return s.blob(0); });
+  }
+
+  Result<std::vector<PersonRow>> persons(std::optional<std::uint64_t> after, std::size_t limit) override {
+    // As signed numbers, which is how the table is ordered.
+    if (after && static_cast<std::int64_t>(*after) == INT64_MAX) return std::vector<PersonRow>();
+    persons_.bind(1, after ? static_cast<std::int64_t>(*after) + 1 : INT64_MIN).bind(2, static_cast<std::int64_t>(limit));
+    return all<PersonRow>(persons_, [](Statement& s) { return PersonRow{static_cast<std::uint64_t>(s.integer(0)), s.blob(1)}; });
+  }
+
+  Status fold() override {
+    if (!broken_.empty()) return fail(broken_);
+    if (snapshot_taken_) return fail("the store's journal cannot be folded while a backup is being made");
+    fold(fold_whole_);
+    if (folded_ != account_.state().generation) return fail("the store's journal could not be folded: " + error_of(db_.get()));
+    return {};
+  }
+
   Result<std::optional<IdempotencyRow>> idempotency(ClientId client, const std::array<std::uint8_t, 16>& hash) override {
     idempotency_.bind(1, client).bind(2, ByteView(hash));
     return one<IdempotencyRow>(idempotency_, [&](Statement& s) {
@@ -160,9 +185,10 @@ class Embedded final : public Store {
     Statement page(db_.get(), "SELECT " + std::string(columns_of(table)) + ", (SELECT 1 FROM flight WHERE flight.k = " + name + ".k) FROM " + name + " WHERE (" + key +
                                   ") > " + (two ? "(?1, ?2)" : "?1") + " ORDER BY " + key + " LIMIT ?3");
     if (!page.ready()) return broken_read(page);
+    const Bytes from = place.tail;   // bound while the page is read
     page.bind(1, place.number).bind(3, static_cast<std::int64_t>(limit));
-    if (table == Table::provider) page.bind(2, as_text(place.tail));
-    else if (two) page.bind(2, ByteView(place.tail));
+    if (table == Table::provider) page.bind(2, as_text(from));
+    else if (two) page.bind(2, ByteView(from));
     std::size_t seen = 0;
     for (;; ++seen) {
       const Statement::Step step = page.step();
@@ -232,9 +258,7 @@ class Embedded final : public Store {
   // The file alone is the store once all of the log is in it, and it stays so as long as nothing more is folded.
   Result<std::unique_ptr<Snapshot>> snapshot() override {
     if (!broken_.empty()) return fail(broken_);
-    if (snapshot_taken_) return fail("a backup is being made already");
-    fold(fold_whole_);
-    if (folded_ != account_.state().generation) return fail("the store could not be folded for a backup; try again");
+    if (const Status folded = fold(); !folded) return fail(folded.what());
     const Result<std::uint64_t> size = pages_.size();
     if (!size) return fail(size.what());
     snapshot_taken_ = true;
@@ -269,6 +293,9 @@ class Embedded final : public Store {
     const bool ready =
         prepare_one(begin_, "BEGIN IMMEDIATE") && prepare_one(commit_, "COMMIT") && prepare_one(rollback_, "ROLLBACK") &&
         prepare_one(parked_count_, "SELECT count(*) FROM parked") &&
+        prepare_one(content_key_, "SELECT wrapped FROM content_key WHERE k = ?1") &&
+        prepare_one(person_, "SELECT wrapped FROM person WHERE id = ?1") &&
+        prepare_one(persons_, "SELECT id, wrapped FROM person WHERE id >= ?1 ORDER BY id LIMIT ?2") &&
         prepare_one(set_mark_, "UPDATE mark SET generation = ?1, sum = ?2, folded = ?3, suspect = ?4, audit = coalesce(?5, audit) WHERE id = 1") &&
         prepare_one(load_, "SELECT k, queue, lane, wake, data FROM flight WHERE k = ?1") &&
         prepare_one(content_, "SELECT sealed FROM content WHERE k = ?1") &&
@@ -408,7 +435,7 @@ class Embedded final : public Store {
   std::uint64_t folded_ = 0, media_at_ = 0;
   bool snapshot_taken_ = false;
   Statement begin_, commit_, rollback_, fold_, fold_whole_, set_mark_;
-  Statement load_, content_, idempotency_, provider_, parked_, parked_count_, conversation_, due_, next_due_, queued_, leaves_, mark_, events_,
+  Statement load_, content_, content_key_, person_, persons_, idempotency_, provider_, parked_, parked_count_, conversation_, due_, next_due_, queued_, leaves_, mark_, events_,
       cursor_, names_, newest_, waiting_, scan_;
 };
 

@@ -15,11 +15,11 @@ class Recounter {
   Result<Store::Recount> step(std::size_t rows);
 
  private:
-  enum class Phase { idle, rows, queue_index, wake_index, small_tables };
+  enum class Phase { idle, rows, queue_index, wake_index, whole };
   Status walk_rows(std::size_t limit);
   Status walk_index(std::size_t limit);
   Status in_indexes(const std::vector<Row>& flights);
-  Status small_table(const char* name);
+  Status check_whole();
 
   sqlite3* db_;
   Account& account_;

@@ -19,7 +19,8 @@ void put(std::uint8_t*& at, std::uint64_t v) {
 }  // namespace
 
 Row row_of(const FlightRow& row) { return {Table::flight, row.key, 0, {}, {word_of(row.queue), row.lane, row.wake_ms}, {}, row.data}; }
-Row row_of(const Batch::Content& row) { return {Table::content, row.key, 0, {}, {}, {}, row.sealed}; }
+Row row_of(const Batch::Content& row, Table table) { return {table, row.key, 0, {}, {}, {}, row.sealed}; }
+Row row_of(const PersonRow& row) { return {Table::person, static_cast<std::int64_t>(row.person), 0, {}, {}, {}, row.wrapped}; }
 Row row_of(const IdempotencyRow& row) {
   return {Table::idempotency, row.client, 0, row.hash, {row.key, static_cast<std::int64_t>(row.random), 0}, {}, row.fingerprint};
 }
@@ -47,6 +48,8 @@ const char* columns_of(Table table) {
     case Table::conversation: return "who, k";
     case Table::cursor: return "connector, seq";
     case Table::name: return "id, name";
+    case Table::content_key: return "k, wrapped";
+    case Table::person: return "id, wrapped";
   }
   return "";
 }
@@ -62,6 +65,8 @@ const char* name_of(Table table) {
     case Table::conversation: return "conversation";
     case Table::cursor: return "cursor";
     case Table::name: return "name";
+    case Table::content_key: return "content_key";
+    case Table::person: return "person";
   }
   return "";
 }
@@ -69,14 +74,16 @@ const char* name_of(Table table) {
 const char* key_of(Table table) {
   switch (table) {
     case Table::flight:
-    case Table::content: return "k";
+    case Table::content:
+    case Table::content_key: return "k";
     case Table::idempotency: return "client, hash";
     case Table::provider: return "connector, id";
     case Table::parked: return "n";
     case Table::event: return "client, seq";
     case Table::conversation: return "who";
     case Table::cursor: return "connector";
-    case Table::name: return "id";
+    case Table::name:
+    case Table::person: return "id";
   }
   return "";
 }
@@ -90,7 +97,9 @@ Row row_of(Table table, const Statement& s) {
       row.values = {s.is_null(1) ? kNoQueue : s.integer(1), s.integer(2), s.is_null(3) ? 0 : s.integer(3)};
       row.data = s.view(4);
       break;
-    case Table::content: row.data = s.view(1); break;
+    case Table::content:
+    case Table::content_key:
+    case Table::person: row.data = s.view(1); break;
     case Table::idempotency:
       row.tail = s.view(1);
       row.values = {s.integer(2), s.integer(3), 0};

@@ -15,6 +15,8 @@ namespace {
 // up to which everything stands in the file itself and not in the write-ahead log alone.
 constexpr const char* kTablesSql = R"(
 CREATE TABLE content(k INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
+CREATE TABLE content_key(k INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
+CREATE TABLE person(id INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
 CREATE TABLE flight(k INTEGER PRIMARY KEY, queue INTEGER, lane INTEGER NOT NULL, wake INTEGER, data BLOB NOT NULL) STRICT;
 CREATE INDEX flight_queue ON flight(queue, lane, k) WHERE queue IS NOT NULL;
 CREATE INDEX flight_wake ON flight(wake, k) WHERE wake IS NOT NULL;
@@ -36,9 +38,11 @@ INSERT INTO mark(id, audit) VALUES(1, x'');
 
 Status set_version(sqlite3* db, std::int64_t version) { return run(db, ("PRAGMA user_version=" + std::to_string(version)).c_str()); }
 
-// The generation and the sum over what is there already.
-Status add_state(const Migration& m) {
-  if (const Status made = run(m.db, "ALTER TABLE mark ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;"
+// Keys of persons and of single contents; the generation, and the sum over what is there already.
+Status add_keys_and_state(const Migration& m) {
+  if (const Status made = run(m.db, "CREATE TABLE content_key(k INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;"
+                                    "CREATE TABLE person(id INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;"
+                                    "ALTER TABLE mark ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;"
                                     "ALTER TABLE mark ADD COLUMN sum BLOB NOT NULL DEFAULT x'00000000000000000000000000000000';"
                                     "ALTER TABLE mark ADD COLUMN folded INTEGER NOT NULL DEFAULT 0;"
                                     "ALTER TABLE mark ADD COLUMN suspect INTEGER NOT NULL DEFAULT 0;"
@@ -82,7 +86,7 @@ Status in_transaction(sqlite3* db, std::int64_t to, const std::function<Status()
 }  // namespace
 
 std::span<const SchemaStep> schema_steps() {
-  static const std::vector<SchemaStep> steps{{2, add_state}};
+  static const std::vector<SchemaStep> steps{{2, add_keys_and_state}};
   return steps;
 }
 

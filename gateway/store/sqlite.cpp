@@ -60,7 +60,8 @@ Status version_floor(sqlite3* db) {
 }
 
 int authorize(void*, int action, const char* first, const char* second, const char*, const char*) {
-  static constexpr std::array<std::string_view, 5> kPragmas{"wal_checkpoint", "user_version", "integrity_check", "cipher_integrity_check", "incremental_vacuum"};
+  static constexpr std::array<std::string_view, 6> kPragmas{"wal_checkpoint", "user_version", "integrity_check", "cipher_integrity_check", "quick_check",
+                                                        "incremental_vacuum"};
   static constexpr std::array<std::string_view, 3> kReadOnly{"freelist_count", "page_count", "auto_vacuum"};
   switch (action) {
     case SQLITE_ATTACH:

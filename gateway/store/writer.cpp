@@ -21,6 +21,10 @@ bool Writer::prepare() {
   };
   const auto columns = [](Table table) { return std::string(columns_of(table)); };
   return one(add_content_, "INSERT INTO content(k, sealed) VALUES(?1, ?2)") &&
+         one(add_content_key_, "INSERT INTO content_key(k, wrapped) VALUES(?1, ?2)") &&
+         one(add_person_, "INSERT INTO person(id, wrapped) VALUES(?1, ?2) ON CONFLICT DO NOTHING") &&
+         one(set_person_, "UPDATE person SET wrapped = ?2 WHERE id = ?1") &&
+         one(old_person_, "SELECT " + columns(Table::person) + " FROM person WHERE id = ?1") &&
          one(add_flight_, "INSERT INTO flight(k, queue, lane, wake, data) VALUES(?1, ?2, ?3, ?4, ?5)") &&
          one(set_flight_, "UPDATE OR FAIL flight SET queue = ?2, lane = ?3, wake = ?4, data = ?5 WHERE k = ?1") &&
          one(old_flight_, "SELECT " + columns(Table::flight) + " FROM flight WHERE k = ?1") &&
@@ -41,6 +45,8 @@ bool Writer::prepare() {
          one(add_name_, "INSERT INTO name(id, name) VALUES(?1, ?2)") &&
          one(purge_flight_, "DELETE FROM flight WHERE k = ?1 AND wake IS NULL AND queue IS NULL RETURNING " + columns(Table::flight)) &&
          one(purge_content_, "DELETE FROM content WHERE k = ?1 RETURNING " + columns(Table::content)) &&
+         one(purge_content_key_, "DELETE FROM content_key WHERE k = ?1 RETURNING " + columns(Table::content_key)) &&
+         one(purge_person_, "DELETE FROM person WHERE id = ?1 RETURNING " + columns(Table::person)) &&
          one(purge_event_, "DELETE FROM event WHERE client = ?1 AND seq = ?2 RETURNING " + columns(Table::event)) &&
          one(purge_idempotency_, "DELETE FROM idempotency WHERE client = ?1 AND hash = ?2 RETURNING " + columns(Table::idempotency)) &&
          one(purge_provider_, "DELETE FROM provider WHERE connector = ?1 AND id = ?2 RETURNING " + columns(Table::provider)) &&
@@ -62,6 +68,16 @@ Status Writer::write(const Batch& b) {
   };
   each(b.names, [&](const auto& n) { return counted(add_name_.bind(1, n.first).bind(2, std::string_view(n.second)).done(), name_row(n.first, n.second)); });
   each(b.contents, [&](const Batch::Content& c) { return counted(add_content_.bind(1, c.key).bind(2, ByteView(c.sealed)).done(), row_of(c)); });
+  each(b.content_keys, [&](const Batch::Content& c) {
+    return counted(add_content_key_.bind(1, c.key).bind(2, ByteView(c.sealed)).done(), row_of(c, Table::content_key));
+  });
+  each(b.persons, [this](const PersonRow& row) {
+    const auto id = static_cast<std::int64_t>(row.person);
+    for (Statement* s : {&add_person_, &set_person_}) s->bind(1, id).bind(2, ByteView(row.wrapped));
+    return put(add_person_, set_person_, old_person_.bind(1, id), row_of(row));
+  });
+  each(b.erased_persons, [this](std::uint64_t person) { return remove(Table::person, purge_person_.bind(1, static_cast<std::int64_t>(person))); });
+  each(b.dropped_contents, [this](MessageKey key) { return drop_content(key); });
   each(b.inserts, [this](const FlightRow& row) { return insert(row); });
   each(b.updates, [this](const FlightRow& row) { return update(row); });
   each(b.idempotency, [&](const IdempotencyRow& row) {
@@ -153,13 +169,18 @@ Status Writer::remove(Table table, Statement& statement, bool* any) {
   }
 }
 
+Status Writer::drop_content(MessageKey key) {
+  const Status done = remove(Table::content, purge_content_.bind(1, key));
+  return done ? remove(Table::content_key, purge_content_key_.bind(1, key)) : done;
+}
+
 Status Writer::purge(const Batch& b) {
   for (const MessageKey key : b.purged) {
     bool gone = false;
     if (const Status done = remove(Table::flight, purge_flight_.bind(1, key), &gone); !done) return done;
     if (!gone) continue;
     account_.memo().drop(key);
-    if (const Status done = remove(Table::content, purge_content_.bind(1, key)); !done) return done;
+    if (const Status done = drop_content(key); !done) return done;
   }
   for (const auto& [client, sequence] : b.purged_events)
     if (const Status done = remove(Table::event, purge_event_.bind(1, client).bind(2, static_cast<std::int64_t>(sequence))); !done) return done;

@@ -71,6 +71,13 @@ class StoreContract : public testing::TestWithParam<PlaceMaker> {
     batch.cursors.emplace_back(n, static_cast<std::uint64_t>(key));
     batch.conversations.emplace_back(static_cast<std::uint64_t>(key) * 0x9e3779b97f4a7c15ULL, key);
     batch.names.emplace_back(n, name);
+    batch.content_keys.push_back({key, Bytes{4}});
+    for (int i = 0; i < 3; ++i) {   // keys that differ at their end only
+      batch.idempotency.push_back({7, {static_cast<std::uint8_t>(i), 1, n > 255 ? std::uint8_t{1} : std::uint8_t{0}, static_cast<std::uint8_t>(key)}, key, 5, {3}});
+      batch.providers.push_back({7, name + "-" + std::to_string(i), key, 0, 0, true});
+      batch.events.emplace_back(ClientId{7}, static_cast<std::uint64_t>(key * 10 + i) + 1'000'000);
+    }
+    batch.persons.push_back({static_cast<std::uint64_t>(key) * 0x9e3779b97f4a7c15ULL, Bytes{5, n > 255 ? std::uint8_t{1} : static_cast<std::uint8_t>(n)}});
     return batch;
   }
   static FlightRow flight(MessageKey key, Queue queue = {}, std::uint8_t lane = 0, TimeMs wake = 0) {
@@ -438,6 +445,9 @@ TEST_P(StoreContract, TheSumIsThatOfTheRowsAfterEveryKindOfChange) {
   change.providers = {{5, "5", 99, 1, 1, false}, {5, "new", 99, 1, 1, false}, {5, "new", 98, 1, 1, false}};
   change.cursors = {{5, 50}, {5, 51}, {300, 1}};
   change.conversations = {{5 * 0x9e3779b97f4a7c15ULL, 6}, {12345, 6}, {12345, 7}};
+  change.persons = {{5 * 0x9e3779b97f4a7c15ULL, Bytes{9}}, {77, Bytes{9}}, {77, Bytes{8}}};
+  change.erased_persons = {6 * 0x9e3779b97f4a7c15ULL, 12345};
+  change.dropped_contents = {7, 1000};
   change.unparked = {{7, "7"}, {7, "7"}, {8, "none"}};
   change.drop_parked_before = 4;
   commit(change);
@@ -450,6 +460,7 @@ TEST_P(StoreContract, TheSumIsThatOfTheRowsAfterEveryKindOfChange) {
   change.purged_events = {{11, 11}, {12, 99}};
   change.purged_orphans.idempotency.push_back({11, {11, 9}, 11});
   change.purged_orphans.providers.push_back({11, "11", 11});
+  change.purged_orphans.providers.push_back({7, "11-1", 11});
   change.purged_orphans.conversations.push_back({11 * 0x9e3779b97f4a7c15ULL, 11});
   commit(change);
   same("purging");

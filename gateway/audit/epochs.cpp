@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/audit/epochs.hpp"
+
+#include <sodium.h>
+
+#include <algorithm>
+#include <array>
+
+#include "crypto/sealed_file.hpp"
+
+namespace postern::audit {
+namespace {
+
+constexpr std::size_t kSeed = crypto_sign_SEEDBYTES, kOne = 4 + 8 + 8 + kSeed;
+
+struct KeyPair {
+  std::array<std::uint8_t, crypto_sign_PUBLICKEYBYTES> public_key{};
+  Secret secret{crypto_sign_SECRETKEYBYTES};
+  explicit KeyPair(const Secret& seed) { crypto_sign_seed_keypair(public_key.data(), secret.writable().data(), seed.bytes().data()); }
+};
+
+std::string eight_bytes(std::int64_t value) {
+  Bytes bytes;
+  ByteWriter(bytes).i64(value);
+  return std::string(as_text(bytes));
+}
+
+}  // namespace
+
+Result<Epochs> Epochs::begin(const std::string& path, const std::string& origin, const Keys& keys, std::int64_t utc_us) {
+  Epochs epochs(path, origin, keys);
+  epochs.now_ = {0, utc_us, utc_us + kEpochUs, Secret::random(kSeed)};
+  if (const Status saved = epochs.save(/*with_next=*/false); !saved) return fail(saved.what());
+  return epochs;
+}
+
+Result<Epochs> Epochs::open(const std::string& path, const std::string& origin, const Keys& keys, std::uint32_t log_epoch) {
+  const Result<Secret> content = load_sealed(path, keys, Purpose::epoch);
+  if (!content) return fail("audit epoch: " + content.what());
+  Epochs epochs(path, origin, keys);
+  ByteReader in(content->bytes());
+  for (Epoch* epoch : {&epochs.now_, &epochs.next_}) {
+    if (in.ok() && in.left() == 0) break;
+    epoch->number = in.u32();
+    epoch->begins_us = in.i64();
+    epoch->ends_us = in.i64();
+    epoch->seed = Secret(in.view(kSeed));
+  }
+  if (!in.finish()) return fail("audit epoch: " + path + " is damaged; restore it from its backup");
+  // A next key whose leaf was not committed is nobody's.
+  const bool has_next = !epochs.next_.seed.empty();
+  epochs.closing_ = has_next && log_epoch == epochs.next_.number;
+  if (!epochs.closing_) epochs.next_ = {};
+  if (!epochs.closing_ && log_epoch != epochs.now_.number)
+    return fail("audit epoch: " + path + " holds the key of epoch " + std::to_string(epochs.now_.number) + ", the log is in epoch " +
+                std::to_string(log_epoch) + ": one of them is an old copy; restore both from the same backup");
+  return epochs;
+}
+
+Body Epochs::body_of(const Epoch& epoch) {
+  const KeyPair pair(epoch.seed);
+  return {{Field::key, std::string(as_text(pair.public_key))}, {Field::begins, eight_bytes(epoch.begins_us)}, {Field::ends, eight_bytes(epoch.ends_us)}};
+}
+
+// The next epoch follows without a gap. What the gateway slept through becomes as few epochs as may be.
+Status Epochs::prepare(std::int64_t utc_us) {
+  const std::int64_t begins = now_.ends_us, slept = utc_us - begins;
+  const std::int64_t length = slept < kEpochUs ? kEpochUs : std::min(slept, kLongestEpochUs);
+  next_ = {now_.number + 1, begins, begins + length, Secret::random(kSeed)};
+  return save(/*with_next=*/true);
+}
+
+Status Epochs::close() {
+  std::swap(now_, next_);
+  if (const Status saved = save(/*with_next=*/false); !saved) {
+    std::swap(now_, next_);
+    return saved;
+  }
+  next_ = {};
+  closing_ = false;
+  return {};
+}
+
+Status Epochs::save(bool with_next) const {
+  Secret content((with_next ? 2 : 1) * kOne);
+  std::uint8_t* out = content.writable().data();
+  for (const Epoch* epoch : {&now_, &next_}) {
+    if (epoch == &next_ && !with_next) break;
+    Bytes head;
+    ByteWriter writer(head);
+    writer.u32(epoch->number);
+    writer.i64(epoch->begins_us);
+    writer.i64(epoch->ends_us);
+    out = std::ranges::copy(head, out).out;
+    out = std::ranges::copy(epoch->seed.bytes(), out).out;
+  }
+  return save_sealed(path_, *keys_, Purpose::epoch, content);
+}
+
+Signer Epochs::signer() const {
+  Signer signer{{epoch_key_name(origin_, now_.number), KeyType::ed25519, KeyPair(now_.seed).public_key}, {}};
+  signer.sign = [this](std::string_view text) {
+    const KeyPair pair(now_.seed);
+    std::array<std::uint8_t, crypto_sign_BYTES> signature{};
+    crypto_sign_detached(signature.data(), nullptr, as_bytes(text).data(), text.size(), pair.secret.bytes().data());
+    return signature;
+  };
+  return signer;
+}
+
+}  // namespace postern::audit
