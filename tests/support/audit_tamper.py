@@ -190,11 +190,14 @@ def bundled(leaves):
     return b"".join(len(leaf).to_bytes(2, "big") + leaf for leaf in leaves)
 
 
+SEQUENCE, PREVIOUS = 3, 61   # where they stand in a leaf
+
+
 def relinked(leaves):
     """The leaves with the sequence and previous hash that their places give them."""
     linked, previous = [], bytes(32)
     for place, leaf in enumerate(leaves):
-        leaf = leaf[:3] + place.to_bytes(8, "big") + leaf[11:63] + previous + leaf[95:]
+        leaf = leaf[:SEQUENCE] + place.to_bytes(8, "big") + leaf[SEQUENCE + 8:PREVIOUS] + previous + leaf[PREVIOUS + 32:]
         previous = sha(b"\0", leaf)
         linked.append(leaf)
     return linked
