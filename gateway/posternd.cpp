@@ -121,7 +121,7 @@ Status Posternd::open_vault(const Keyring& ring, const std::string& actor, bool 
   Result<std::unique_ptr<vault::Vault>> opened = vault::Vault::open(config_, ring, config_->state_folder, vault::Clock::system(),
                                                                      fresh ? vault::Vault::Opening::fresh : vault::Vault::Opening::existing);
   if (!opened) return fail(opened.what());
-  const bool recovered = (*opened)->ended_badly();
+  const bool recovered = !fresh && (*opened)->ended_badly();
   const int failed_before = std::exchange(failed_unlocks_, 0);
   const Status told = (*opened)->turn([&](vault::Turn& t) {
     if (recovered) t.leaf(EventType::recovered, {});

@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -78,6 +79,8 @@ Result<Key> Key::parse(const Secret& line) {
   std::size_t length = 0;
   const char* end = nullptr;
   const std::string_view base64 = text.substr(named.size());
+  // libsodium 1.0.18 reads any byte above 127 as '/'.
+  if (std::ranges::any_of(base64, [](char c) { return static_cast<unsigned char>(c) > 127; })) return refused();
   if (sodium_base642bin(material.writable().data(), material.size(), base64.data(), base64.size(), nullptr, &length, &end, sodium_base64_VARIANT_ORIGINAL) != 0 ||
       length != material.size() || end != base64.data() + base64.size() || material.bytes()[0] != static_cast<std::uint8_t>(KeyType::cosigner))
     return refused();

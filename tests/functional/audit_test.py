@@ -139,7 +139,7 @@ def command_line(program, good, own, base):
           "the program links no network and no store", libraries)
 
 
-def proofs(program, base, good, own, stride):
+def proofs(program, base, good, own):
     run = program.audit
     everything = [json.loads(run("check-proof", path, "--vkey", own["vkey"], "--json").stdout)["leaves"][0] for path in one_by_one(program, base, good)]
     check([leaf["index"] for leaf in everything] == list(range(0, 200, 7)), "a proof of a leaf checks and says the leaf's header")
@@ -161,7 +161,8 @@ def proofs(program, base, good, own, stride):
 
     single = f"{base}/one.tlog-proof"
     run("prove", good, "--leaf", 7, "-o", single)
-    tamper.fail_on_miss(check, "bits of a proof", lambda: tamper.flip_proof(program, single, own, stride, base))
+    tamper.fail_on_miss(check, "bits of a proof", lambda: tamper.flip_proof(program, single, own, 7, base))
+    judges = tamper.Judges(program, own["vkey"], own["witness"])
     run("prove", good, "--leaf", 7, "-o", f"{base}/bare.tlog-proof", "--leaf-out", f"{base}/bare.leaf")
     bare = run("check-proof", f"{base}/bare.tlog-proof", "--vkey", own["vkey"])
     check(bare.returncode == 1, "a proof without its leaf cannot be checked alone")
@@ -174,6 +175,8 @@ def proofs(program, base, good, own, stride):
     run("prove", other, "--leaf", 7, "-o", foreign)
     check(run("check-proof", foreign, "--vkey", f"{other}.vkey").returncode == 0, "another log's proof checks with its key")
     check(run("check-proof", foreign, "--vkey", own["vkey"]).returncode == 3, "and not with this log's")
+    check(judges.ask(foreign) == ("bad", "bad"), "which both verifiers say")
+    judges.close()
     fork = make(program, f"{base}/split", "--fork", 120)
     run("prove", fork, "--leaf", 150, "-o", foreign)
     shutil.copy(f"{good}/checkpoint", f"{fork}/checkpoint")
@@ -208,7 +211,7 @@ def main():
         flawed_logs(program, base, own)
         histories(program, base, good, own)
         left_overs(program, base, good, own)
-        proofs(program, base, good, own, 97)
+        proofs(program, base, good, own)
         tampering(program, base, good, own)
     return check.finish()
 

@@ -58,10 +58,11 @@ class Judges:
         self.process.wait()
 
     def ask(self, folder):
-        """Both verdicts: `ok`, `bad INDEX` or `unreadable`."""
+        """Both verdicts of a log's folder: `ok`, `bad INDEX` or `unreadable`; of a proof: `ok` or `bad`."""
         self.process.stdin.write(folder + "\n")
         self.process.stdin.flush()
-        second = verify_log.judge(verify_log.Log(folder, self.keys, self.witnesses, self.kept)).split(":")[0]
+        log = verify_log.Log(folder, self.keys, self.witnesses, self.kept)
+        second = verify_log.judge_proof(folder, log) if folder.endswith(".tlog-proof") else verify_log.judge(log).split(":")[0]
         return self.process.stdout.readline().strip(), second
 
 
@@ -189,11 +190,14 @@ def bundled(leaves):
     return b"".join(len(leaf).to_bytes(2, "big") + leaf for leaf in leaves)
 
 
+SEQUENCE, PREVIOUS = 3, 61   # where they stand in a leaf
+
+
 def relinked(leaves):
     """The leaves with the sequence and previous hash that their places give them."""
     linked, previous = [], bytes(32)
     for place, leaf in enumerate(leaves):
-        leaf = leaf[:3] + place.to_bytes(8, "big") + leaf[11:63] + previous + leaf[95:]
+        leaf = leaf[:SEQUENCE] + place.to_bytes(8, "big") + leaf[SEQUENCE + 8:PREVIOUS] + previous + leaf[PREVIOUS + 32:]
         previous = sha(b"\0", leaf)
         linked.append(leaf)
     return linked
@@ -272,19 +276,25 @@ def guarded(work, *words):
 
 
 def flip_proof(program, proof, own, stride, folder):
-    """Every stride-th bit of a proof flipped; check-proof must refuse each. Returns how many were tried."""
-    tried = 0
+    """Every stride-th bit of a proof flipped, and the proof cut at every stride-th byte. Returns how many were tried."""
+    tried, path = 0, os.path.join(folder, "flipped.tlog-proof")
     with open(proof, "rb") as file:
         content = file.read()
-    path = os.path.join(folder, "flipped.tlog-proof")
-    for at in range(0, 8 * len(content), stride):
-        flipped = bytearray(content)
-        flipped[at // 8] ^= 1 << at % 8
-        write(folder, "flipped.tlog-proof", bytes(flipped))
-        done = program.audit("check-proof", path, "--vkey", own["vkey"], "--witness", own["witness"])
-        if done.returncode not in (1, 3):
-            raise Missed(f"the proof with bit {at} flipped: exit code {done.returncode}: {done.stdout}{done.stderr}")
-        tried += 1
+    judges = Judges(program, own["vkey"], own["witness"])
+    try:
+        must_hold(judges, proof, "the proof")
+        for at in range(0, 8 * len(content), stride):
+            flipped = bytearray(content)
+            flipped[at // 8] ^= 1 << at % 8
+            write(folder, "flipped.tlog-proof", bytes(flipped))
+            must_be_found(judges, path, f"the proof with byte {at // 8}, bit {at % 8} flipped")
+            tried += 1
+        for size in range(0, len(content), stride):
+            write(folder, "flipped.tlog-proof", content[:size])
+            must_be_found(judges, path, f"the proof cut to {size} bytes")
+            tried += 1
+    finally:
+        judges.close()
     return tried
 
 

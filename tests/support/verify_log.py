@@ -4,8 +4,9 @@
 one in admin/audit, and tests hold the two against each other.
 
     verify_log.py DIR --vkey KEY_OR_FILE... [--from CHECKPOINT]... [--witness KEY_OR_FILE]...
+    verify_log.py FILE.tlog-proof --vkey KEY_OR_FILE... [--witness KEY_OR_FILE]...
 
-Prints `ok`, `bad INDEX` (the first leaf that is not right; the log's size when all leaves are and something else is
+Prints `ok`, `bad` for a proof, `bad INDEX` (the first leaf that is not right; the log's size when all leaves are and something else is
 not) or `unreadable: WHY`; exit codes 0, 3 and 1.
 """
 import argparse
@@ -445,6 +446,50 @@ class Log:
         return content[:same] == truth[:same] and len(truth) >= same
 
 
+# ---- proofs ------------------------------------------------------------------------------------------------------
+
+def audit_root(mark, index, size, path):
+    """The root that a leaf's hash and its siblings lead to (RFC 6962, section 2.1.1)."""
+    if size == 1:
+        if path:
+            raise Flawed("path")
+        return mark
+    if not path:
+        raise Flawed("path")
+    left = 1 << (size - 1).bit_length() - 1
+    if index < left:
+        return sha(b"\1", audit_root(mark, index, left, path[:-1]), path[-1])
+    return sha(b"\1", path[-1], audit_root(mark, index - left, size - left, path[:-1]))
+
+
+def check_proof(log, content):
+    """One proof that holds its leaf (C2SP tlog-proof)."""
+    try:
+        head, gap, note = content.decode("utf-8").partition("\n\n")
+    except UnicodeDecodeError as error:
+        raise Flawed("text") from error
+    lines = head.split("\n")
+    if not gap or len(lines) < 3 or lines[0] != "c2sp.org/tlog-proof@v1" or lines[1][:6] != "extra " or lines[2][:6] != "index ":
+        raise Flawed("proof")
+    leaf, number, path = unbase64(lines[1][6:]), lines[2][6:], [unbase64(line) for line in lines[3:]]
+    if not NUMBER.fullmatch(number) or any(len(value) != 32 for value in path) or len(path) > 63:
+        raise Flawed("proof")
+    checkpoint = log.open(note.encode())
+    for witness in log.witnesses:
+        checkpoint.must_have(witness)
+    if int(number) >= checkpoint.size or audit_root(sha(b"\0", leaf), int(number), checkpoint.size, path) != checkpoint.root:
+        raise Flawed("path")
+
+
+def judge_proof(name, log):
+    try:
+        with open(name, "rb") as file:
+            check_proof(log, file.read())
+    except Flawed:
+        return "bad"
+    return "ok"
+
+
 def keys_from(words):
     keys = []
     for word in words:
@@ -479,7 +524,7 @@ def main():
         log = Log(given.folder, keys_from(given.vkey), keys_from(given.witness), given.kept)
     except Flawed as error:
         sys.exit(f"unreadable: no verifier key: {error}")
-    told = judge(log)
+    told = judge_proof(given.folder, log) if given.folder.endswith(".tlog-proof") else judge(log)
     print(told)
     return {"o": 0, "b": 3, "u": 1}[told[0]]
 
