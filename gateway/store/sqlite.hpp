@@ -63,5 +63,7 @@ class Statement {
 
 std::string error_of(sqlite3* db);
 bool is_full(sqlite3* db);   // the last error was a full disk
+// From now on closing it writes and syncs nothing: after a failed sync nothing may be tried again on these files.
+void leave_as_it_is(sqlite3* db);
 
 }  // namespace postern::store
