@@ -3,36 +3,27 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <cstdlib>
-#include <cstring>
 
 namespace postern {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
-constexpr std::size_t kNonceSize = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
-constexpr std::size_t kTagSize = crypto_aead_xchacha20poly1305_ietf_ABYTES;
-static_assert(Keys::kSealOverhead == 1 + kNonceSize + kTagSize);
-
-Secret derived(const Secret& master, Purpose purpose, std::size_t size) {
-  Secret key(size);
-  crypto_kdf_derive_from_key(key.writable().data(), size, static_cast<std::uint64_t>(purpose), "postern1", master.bytes().data());
-  return key;
-}
+constexpr std::size_t kHead = 1 + 2;  // format, key version
 
 // The associated data: every part has its length before it, so no two places give the same bytes.
 class Bound {
  public:
-  Bound(Purpose purpose, const Place& place) {
-    put(kVersion);
+  Bound(Profile format, Purpose purpose, std::uint16_t version, const Place& place) {
+    put(static_cast<std::uint8_t>(format));
     put(static_cast<std::uint8_t>(purpose));
+    number(version, 2);
     text(place.table);
     number(place.row, 8);
     text(place.column);
     number(place.schema, 2);
   }
-  const std::uint8_t* data() const { return bytes_.data(); }
-  std::size_t size() const { return size_; }
+  ByteView bytes() const { return ByteView(bytes_).first(size_); }
 
  private:
   void put(std::uint8_t byte) {
@@ -50,85 +41,119 @@ class Bound {
   std::size_t size_ = 0;
 };
 
-// Nonces in blocks: one call of the system's generator serves 64 seals.
-void draw_nonce(std::uint8_t* out) {
-  static std::array<std::uint8_t, 64 * kNonceSize> block;
-  static std::size_t used = sizeof block;
-  if (used == sizeof block) {
-    randombytes_buf(block.data(), block.size());
-    used = 0;
-  }
-  std::memcpy(out, block.data() + used, kNonceSize);
-  used += kNonceSize;
+void demand(bool fits) {
+  if (!fits) std::abort();  // a key used for what it is not: a bug, and no input can cause it
 }
 
-}  // namespace
-
-Keys::Keys(const Keyring& ring)
-    : master_(ring.master().clone()),
-      content_(derived(master_, Purpose::content, kKeySize)),
-      audit_body_(derived(master_, Purpose::audit_body, kKeySize)),
-      pseudonym_(derived(master_, Purpose::pseudonym, kKeySize)),
-      idempotency_(derived(master_, Purpose::idempotency, kKeySize)),
-      log_secret_(crypto_sign_SECRETKEYBYTES) {
-  crypto_sign_seed_keypair(log_public_.data(), log_secret_.writable().data(), ring.log_seed().bytes().data());
-}
-
-const Secret& Keys::key_of(Purpose purpose) const {
-  switch (purpose) {
-    case Purpose::content: return content_;
-    case Purpose::audit_body: return audit_body_;
-    case Purpose::pseudonym: return pseudonym_;
-    case Purpose::idempotency: return idempotency_;
-    case Purpose::store: break;
-  }
-  std::abort();  // the store's key seals nothing but the store
-}
-
-Bytes Keys::seal(Purpose purpose, const Place& place, ByteView plain) const {
-  const Bound bound(purpose, place);
-  Bytes out(kSealOverhead + plain.size());
-  out[0] = kVersion;
-  draw_nonce(out.data() + 1);
-  crypto_aead_xchacha20poly1305_ietf_encrypt(out.data() + 1 + kNonceSize, nullptr, plain.data(), plain.size(), bound.data(),
-                                             bound.size(), nullptr, out.data() + 1, key_of(purpose).bytes().data());
-  return out;
-}
-
-bool Keys::open(Purpose purpose, const Place& place, ByteView sealed, Bytes& plain) const {
-  if (sealed.size() < kSealOverhead || sealed[0] != kVersion) return false;
-  const Bound bound(purpose, place);
-  plain.resize(sealed.size() - kSealOverhead);
-  return crypto_aead_xchacha20poly1305_ietf_decrypt(plain.data(), nullptr, nullptr, sealed.data() + 1 + kNonceSize,
-                                                    sealed.size() - 1 - kNonceSize, bound.data(), bound.size(),
-                                                    sealed.data() + 1, key_of(purpose).bytes().data()) == 0;
-}
-
-std::uint64_t Keys::pseudonym(std::string_view address) const {
-  std::array<std::uint8_t, 16> hash{};
-  crypto_generichash(hash.data(), hash.size(), reinterpret_cast<const std::uint8_t*>(address.data()), address.size(),
-                     pseudonym_.bytes().data(), pseudonym_.size());
-  ByteReader in(hash);
-  return in.u64();
-}
-
-std::array<std::uint8_t, 16> Keys::idempotency_hash(std::string_view client, std::string_view key) const {
-  std::array<std::uint8_t, 16> hash{};
+Bytes idempotency_text(std::string_view client, std::string_view key) {
   Bytes text;
   ByteWriter out(text);
   out.text8(client);
   out.raw(key);
-  crypto_generichash(hash.data(), hash.size(), text.data(), text.size(), idempotency_.bytes().data(), idempotency_.size());
-  return hash;
+  return text;
 }
 
-std::array<std::uint8_t, 64> Keys::sign(std::string_view text) const {
-  std::array<std::uint8_t, 64> signature{};
-  crypto_sign_detached(signature.data(), nullptr, reinterpret_cast<const std::uint8_t*>(text.data()), text.size(),
-                       log_secret_.bytes().data());
-  return signature;
+std::uint64_t first_64(const Mac& mac) { return ByteReader(mac).u64(); }
+
+std::array<std::uint8_t, 16> first_16(const Mac& mac) {
+  std::array<std::uint8_t, 16> out{};
+  std::copy_n(mac.begin(), out.size(), out.begin());
+  return out;
 }
 
-Secret Keys::store_key() const { return derived(master_, Purpose::store, 48); }
+}  // namespace
+
+Secret store_key_of(const Suite& suite, const Secret& version) { return suite.derive(version, "pstrnsql", 1, 48); }
+
+Keys::Keys(const Keyring& ring) : suite_(&ring.suite()), log_secret_(ring.log_seed().clone()), log_public_(suite_->public_key(log_secret_)) {
+  for (const Purpose purpose : kPurposes)
+    for (const KeyVersion& version : ring.versions(purpose))
+      versions_[static_cast<std::size_t>(purpose)].push_back({version.number, version.key.clone()});
+}
+
+const Keys::Version* Keys::find(Purpose purpose, std::uint16_t number) const {
+  const std::vector<Version>& versions = of(purpose);
+  // Nearly everything is under the newest.
+  for (auto version = versions.rbegin(); version != versions.rend(); ++version)
+    if (version->number == number) return &*version;
+  return nullptr;
+}
+
+void Keys::draw_nonce(std::span<std::uint8_t> out) const {
+  if (nonces_used_ == nonces_.size()) {
+    suite_->random(nonces_);
+    nonces_used_ = 0;
+  }
+  std::copy_n(nonces_.begin() + static_cast<std::ptrdiff_t>(nonces_used_), out.size(), out.begin());
+  nonces_used_ += out.size();
+}
+
+Bytes Keys::seal(Purpose purpose, const Place& place, ByteView plain) const {
+  demand(use_of(purpose) == Use::seal);
+  const Version& version = of(purpose).back();
+  Bytes out(kSealOverhead + plain.size());
+  out[0] = static_cast<std::uint8_t>(suite_->profile());
+  out[1] = static_cast<std::uint8_t>(version.number >> 8);
+  out[2] = static_cast<std::uint8_t>(version.number);
+  const std::span<std::uint8_t> nonce = std::span(out).subspan(kHead, Suite::kNonceSize);
+  draw_nonce(nonce);
+  suite_->seal(version.key.bytes(), nonce, Bound(suite_->profile(), purpose, version.number, place).bytes(), plain,
+               std::span(out).subspan(kHead + Suite::kNonceSize));
+  return out;
+}
+
+bool Keys::open(Purpose purpose, const Place& place, ByteView sealed, Bytes& plain) const {
+  demand(use_of(purpose) == Use::seal);
+  if (sealed.size() < kSealOverhead || sealed[0] != static_cast<std::uint8_t>(suite_->profile())) return false;
+  const Version* version = find(purpose, static_cast<std::uint16_t>(sealed[1] << 8 | sealed[2]));
+  if (version == nullptr) return false;
+  plain.resize(sealed.size() - kSealOverhead);
+  return suite_->open(version->key.bytes(), sealed.subspan(kHead, Suite::kNonceSize), Bound(suite_->profile(), purpose, version->number, place).bytes(),
+                      sealed.subspan(kHead + Suite::kNonceSize), plain);
+}
+
+Mac Keys::mac(Purpose purpose, ByteView bytes) const {
+  demand(use_of(purpose) == Use::hash);
+  return suite_->mac(of(purpose).back().key.bytes(), bytes);
+}
+
+std::optional<Mac> Keys::mac(Purpose purpose, ByteView bytes, std::uint16_t number) const {
+  demand(use_of(purpose) == Use::hash);
+  const Version* version = find(purpose, number);
+  if (version == nullptr) return std::nullopt;
+  return suite_->mac(version->key.bytes(), bytes);
+}
+
+bool Keys::check_mac(Purpose purpose, ByteView bytes, ByteView mac) const {
+  demand(use_of(purpose) == Use::hash);
+  if (mac.size() != Mac{}.size()) return false;
+  for (const Version& version : of(purpose))
+    if (sodium_memcmp(suite_->mac(version.key.bytes(), bytes).data(), mac.data(), mac.size()) == 0) return true;
+  return false;
+}
+
+std::uint64_t Keys::pseudonym(std::string_view address) const { return first_64(mac(Purpose::pseudonym, as_bytes(address))); }
+
+std::array<std::uint8_t, 16> Keys::idempotency_hash(std::string_view client, std::string_view key) const {
+  return first_16(mac(Purpose::idempotency, idempotency_text(client, key)));
+}
+
+std::vector<std::uint64_t> Keys::pseudonyms(std::string_view address) const {
+  std::vector<std::uint64_t> found;
+  for (auto v = of(Purpose::pseudonym).rbegin(); v != of(Purpose::pseudonym).rend(); ++v)
+    found.push_back(first_64(suite_->mac(v->key.bytes(), as_bytes(address))));
+  return found;
+}
+
+std::vector<std::array<std::uint8_t, 16>> Keys::idempotency_hashes(std::string_view client, std::string_view key) const {
+  const Bytes text = idempotency_text(client, key);
+  std::vector<std::array<std::uint8_t, 16>> found;
+  for (auto v = of(Purpose::idempotency).rbegin(); v != of(Purpose::idempotency).rend(); ++v) found.push_back(first_16(suite_->mac(v->key.bytes(), text)));
+  return found;
+}
+
+Signature Keys::sign(std::string_view text) const { return suite_->sign(log_secret_, as_bytes(text)); }
+
+Secret Keys::store_key() const { return store_key_of(*suite_, of(Purpose::store).back().key); }
 
 }  // namespace postern

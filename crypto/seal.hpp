@@ -1,29 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: what may be done with keys, without anybody holding one: seal, open, sign, pseudonym.
-// Used by: posternd only. Threads: one. Ownership: Keys owns every derived key and wipes them.
-// Every sealed field is bound to the place it stands in: bytes moved to another row, column, table or
-// schema do not open. Algorithms: crypto/DESIGN.md, "Purposes".
+// Purpose: what may be done with keys, without anybody holding one: seal, open, hash, sign. Used by: posternd only. Threads: one.
+// Ownership: Keys owns a copy of every key and wipes them. Every sealed field is bound to the place it stands in and to the
+// version of its key: bytes moved to another row, column, table, schema or version do not open. New seals use a purpose's newest
+// version, older ones open until they are destroyed. Algorithms and formats: crypto/DESIGN.md, "Purposes" and "Sealed field".
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "crypto/bytes.hpp"
 #include "crypto/keyring.hpp"
+#include "crypto/purpose.hpp"
 #include "crypto/secret.hpp"
+#include "crypto/suite.hpp"
 
 namespace postern {
-
-// Frozen registry: numbers are part of the key derivation and never change their meaning.
-enum class Purpose : std::uint8_t {
-  store = 1,       // SQLCipher raw key and salt
-  content = 2,     // message contents in the store
-  audit_body = 3,  // bodies of audit leaves
-  pseudonym = 4,   // keyed hash of addresses
-  idempotency = 5, // keyed hash of idempotency keys
-};
 
 // Where a sealed field stands; all of it is authenticated with the field.
 struct Place {
@@ -36,28 +31,57 @@ class Keys {
  public:
   explicit Keys(const Keyring& ring);
 
-  // version | nonce | ciphertext and tag. `purpose` is content or audit_body.
+  // format | key version | nonce | ciphertext and tag. For purposes that seal (Use::seal): any other is a bug and ends the process.
   Bytes seal(Purpose purpose, const Place& place, ByteView plain) const;
-  static constexpr std::size_t kSealOverhead = 1 + 24 + 16;
+  static constexpr std::size_t kSealOverhead = 1 + 2 + Suite::kNonceSize + Suite::kTagSize;
 
-  // False when the bytes were not sealed for exactly this purpose and place.
+  // False when the bytes were not sealed for exactly this purpose and place, or under a version that was destroyed.
   bool open(Purpose purpose, const Place& place, ByteView sealed, Bytes& plain) const;
+
+  // 32 bytes that nobody can make or check without the key. For purposes that hash. The newest version, or the one that is named;
+  // a version that was destroyed gives nothing.
+  Mac mac(Purpose purpose, ByteView bytes) const;
+  std::optional<Mac> mac(Purpose purpose, ByteView bytes, std::uint16_t version) const;
+  // Whether `mac` was made of the bytes under any version that lives. Constant time in the bytes of each comparison.
+  bool check_mac(Purpose purpose, ByteView bytes, ByteView mac) const;
+
+  std::uint16_t newest(Purpose purpose) const { return of(purpose).back().number; }
 
   // A stable number for an address ("sms:380671234567"); without the key it tells nothing and cannot be searched for.
   std::uint64_t pseudonym(std::string_view address) const;
   std::array<std::uint8_t, 16> idempotency_hash(std::string_view client, std::string_view key) const;
+  // The same under every version that lives, newest first: what older rows may have been stored under.
+  std::vector<std::uint64_t> pseudonyms(std::string_view address) const;
+  std::vector<std::array<std::uint8_t, 16>> idempotency_hashes(std::string_view client, std::string_view key) const;
 
-  // Ed25519 over the bytes with the log's identity key.
-  std::array<std::uint8_t, 64> sign(std::string_view text) const;
-  std::array<std::uint8_t, 32> log_public_key() const { return log_public_; }
+  // The log's identity key: Ed25519, or ECDSA P-256 in profile fips (crypto/suite.hpp says how its 32 and 64 bytes read).
+  Signature sign(std::string_view text) const;
+  PublicKey log_public_key() const { return log_public_; }
 
   // 32 bytes of raw key and 16 of salt for SQLCipher.
   Secret store_key() const;
 
+  const Suite& suite() const { return *suite_; }
+
  private:
-  const Secret& key_of(Purpose purpose) const;
-  Secret master_, content_, audit_body_, pseudonym_, idempotency_, log_secret_;
-  std::array<std::uint8_t, 32> log_public_{};
+  struct Version {
+    std::uint16_t number;
+    Secret key;
+  };
+  const std::vector<Version>& of(Purpose purpose) const { return versions_[static_cast<std::size_t>(purpose)]; }
+  const Version* find(Purpose purpose, std::uint16_t number) const;
+  void draw_nonce(std::span<std::uint8_t> out) const;
+
+  const Suite* suite_;
+  std::array<std::vector<Version>, kPurposes.size() + 1> versions_;   // by number of the purpose, oldest first
+  Secret log_secret_;
+  PublicKey log_public_{};
+  // Nonces in blocks: one call of the system's generator serves 64 seals.
+  mutable std::array<std::uint8_t, 64 * Suite::kNonceSize> nonces_;
+  mutable std::size_t nonces_used_ = sizeof nonces_;
 };
+
+// 48 bytes for SQLCipher from one version of the store's key: 32 of key, 16 of salt.
+Secret store_key_of(const Suite& suite, const Secret& version);
 
 }  // namespace postern

@@ -142,7 +142,6 @@ Status Posternd::open_vault(const Keyring& ring, const std::string& actor, bool 
   const Status told = (*opened)->turn([&](vault::Turn& t) {
     if (recovered) t.leaf(EventType::recovered, {});
     if (failed_before > 0) t.leaf(EventType::unlock_failed, {{audit::Field::count, std::to_string(failed_before)}});
-    if (fresh) t.leaf(EventType::initialised, {{audit::Field::actor, actor}});
     t.leaf(EventType::started, {{audit::Field::text, std::string("posternd ") + POSTERN_VERSION}});
     t.leaf(EventType::unlocked, {{audit::Field::actor, actor}});
     t.leaf(EventType::config_loaded, {{audit::Field::object, config_->sha256}});
@@ -241,6 +240,9 @@ void Posternd::answer(const std::string& actor, control::Request& request, contr
     case control::Request::kMetrics:
     case control::Request::kNumber:
     case control::Request::kCheckpoint:
+    case control::Request::kErase:
+    case control::Request::kCertificate:
+    case control::Request::kCheckText:
     case control::Request::ASK_NOT_SET: break;
   }
   if (!vault_) return reply.set_error(initialised() ? "the vault is locked; run 'postern unlock'" : "this gateway is not initialised; run 'postern init'");
@@ -264,7 +266,7 @@ void Posternd::answer_open(const std::string& actor, control::Request& request, 
       if (const Status published = vault_->publish(); !published) return reply.set_error(published.what());
       control::AuditFacts& facts = *reply.mutable_audit();
       facts.set_folder(config_->state_folder + "/audit");
-      facts.set_vkey(verifier_key(config_->audit_origin, context.keys.log_public_key()));
+      facts.set_vkey(vault_->verifier_keys());
       facts.set_leaves(context.log.size());
       facts.set_published(vault_->tiles().published());
       return;
@@ -276,6 +278,14 @@ void Posternd::answer_open(const std::string& actor, control::Request& request, 
       if (context.numbers) reports::fill(context.numbers->facts(), *reply.mutable_numbers());
       return;
     }
+    case control::Request::kErase: return erase(request.erase(), actor, reply);
+    case control::Request::kCertificate: {
+      const std::optional<std::string> text = vault_->erasure_certificate(request.certificate().person(), request.certificate().leaf());
+      return reply.mutable_erasure()->set_certificate(text.value_or(""));
+    }
+    case control::Request::kCheckText:
+      in_turn([&](vault::Turn& t) { reports::check_text(t, context, request.check_text(), actor, reply); });
+      return wipe_text(*request.mutable_check_text()->mutable_text());
     case control::Request::kNumber: return reports::number(context, request.number(), reply);
     case control::Request::kMetrics: return reply.set_metrics(vault_->queries().metrics_text());
     case control::Request::kInit:
@@ -285,6 +295,16 @@ void Posternd::answer_open(const std::string& actor, control::Request& request, 
     case control::Request::kReload:
     case control::Request::ASK_NOT_SET: return;
   }
+}
+
+void Posternd::erase(const control::Erase& ask, const std::string& actor, control::Reply& reply) {
+  if (ask.reference().empty() == ask.address().empty()) return reply.set_error("name the customer by reference or by address");
+  const std::uint64_t person = vault::person_of(vault_->context().keys, ask.reference(), ask.address());
+  const Result<std::uint64_t> leaf = vault_->erase(person, actor);
+  after_turn(leaf ? Status() : Status(std::unexpected(leaf.error())));
+  if (!leaf) return reply.set_error(leaf.what());
+  reply.mutable_erasure()->set_person(person);
+  reply.mutable_erasure()->set_leaf(*leaf);
 }
 
 void Posternd::fill_status(control::Status& status) const {

@@ -45,6 +45,7 @@ class Posternd {
 
   void answer(const std::string& actor, control::Request& request, control::Reply& reply);
   void answer_open(const std::string& actor, control::Request& request, control::Reply& reply);
+  void erase(const control::Erase& ask, const std::string& actor, control::Reply& reply);
   void fill_status(control::Status& status) const;
   Status take_numbers(const control::NumbersChunk& chunk, const std::string& actor);
 

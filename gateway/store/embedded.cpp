@@ -16,6 +16,8 @@ constexpr std::int64_t kSchema = 1;
 // Both indexes hold only flights on their way, so a long history costs them nothing.
 constexpr const char* kSchemaSql = R"(
 CREATE TABLE content(k INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
+CREATE TABLE content_key(k INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
+CREATE TABLE person(id INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
 CREATE TABLE flight(k INTEGER PRIMARY KEY, queue INTEGER, lane INTEGER NOT NULL, wake INTEGER, data BLOB NOT NULL) STRICT;
 CREATE INDEX flight_queue ON flight(queue, lane, k) WHERE queue IS NOT NULL;
 CREATE INDEX flight_wake ON flight(wake, k) WHERE wake IS NOT NULL;
@@ -79,6 +81,32 @@ class Embedded final : public Store {
   Result<std::optional<Bytes>> content(MessageKey key) override {
     content_.bind(1, key);
     return one<Bytes>(content_, [](Statement& s) { return s.blob(0); });
+  }
+
+  Result<std::optional<Bytes>> content_key(MessageKey key) override {
+    content_key_.bind(1, key);
+    return one<Bytes>(content_key_, [](Statement& s) { return s.blob(0); });
+  }
+
+  Result<std::optional<Bytes>> person(std::uint64_t person) override {
+    person_.bind(1, static_cast<std::int64_t>(person));
+    return one<Bytes>(person_, [](Statement& s) { return s.blob(0); });
+  }
+
+  Result<std::vector<PersonRow>> persons(std::optional<std::uint64_t> after, std::size_t limit) override {
+    // As signed numbers, which is how the table is ordered.
+    if (after && static_cast<std::int64_t>(*after) == INT64_MAX) return std::vector<PersonRow>();
+    persons_.bind(1, after ? static_cast<std::int64_t>(*after) + 1 : INT64_MIN).bind(2, static_cast<std::int64_t>(limit));
+    return all<PersonRow>(persons_, [](Statement& s) { return PersonRow{static_cast<std::uint64_t>(s.integer(0)), s.blob(1)}; });
+  }
+
+  Status fold() override {
+    if (!broken_.empty()) return fail(broken_);
+    const Statement::Step step = fold_.step();
+    const bool blocked = step == Statement::Step::row && fold_.integer(0) != 0;
+    fold_.reset();
+    if (step == Statement::Step::error || blocked) return fail("the store's journal could not be folded: " + error_of(db_.get()));
+    return {};
   }
 
   Result<std::optional<IdempotencyRow>> idempotency(ClientId client, const std::array<std::uint8_t, 16>& hash) override {
@@ -185,6 +213,15 @@ class Embedded final : public Store {
     const bool ready =
         prepare_one(begin_, "BEGIN IMMEDIATE") && prepare_one(commit_, "COMMIT") && prepare_one(rollback_, "ROLLBACK") &&
         prepare_one(add_content_, "INSERT INTO content(k, sealed) VALUES(?1, ?2)") &&
+        prepare_one(add_content_key_, "INSERT INTO content_key(k, wrapped) VALUES(?1, ?2)") &&
+        prepare_one(drop_content_, "DELETE FROM content WHERE k = ?1") &&
+        prepare_one(drop_content_key_, "DELETE FROM content_key WHERE k = ?1") &&
+        prepare_one(set_person_, "INSERT OR REPLACE INTO person(id, wrapped) VALUES(?1, ?2)") &&
+        prepare_one(drop_person_, "DELETE FROM person WHERE id = ?1") &&
+        prepare_one(content_key_, "SELECT wrapped FROM content_key WHERE k = ?1") &&
+        prepare_one(person_, "SELECT wrapped FROM person WHERE id = ?1") &&
+        prepare_one(persons_, "SELECT id, wrapped FROM person WHERE id >= ?1 ORDER BY id LIMIT ?2") &&
+        prepare_one(fold_, "PRAGMA wal_checkpoint(TRUNCATE)") &&
         prepare_one(add_flight_, "INSERT INTO flight(k, queue, lane, wake, data) VALUES(?1, ?2, ?3, ?4, ?5)") &&
         prepare_one(set_flight_, "UPDATE OR FAIL flight SET queue = ?2, lane = ?3, wake = ?4, data = ?5 WHERE k = ?1") &&
         prepare_one(add_idempotency_, "INSERT INTO idempotency(client, hash, k, random, fingerprint) VALUES(?1, ?2, ?3, ?4, ?5)") &&
@@ -287,6 +324,15 @@ class Embedded final : public Store {
     };
     each(b.names, [this](const auto& n) { return add_name_.bind(1, n.first).bind(2, std::string_view(n.second)).done(); });
     each(b.contents, [this](const auto& c) { return add_content_.bind(1, c.key).bind(2, ByteView(c.sealed)).done(); });
+    each(b.content_keys, [this](const auto& c) { return add_content_key_.bind(1, c.key).bind(2, ByteView(c.sealed)).done(); });
+    each(b.persons, [this](const PersonRow& row) {
+      return set_person_.bind(1, static_cast<std::int64_t>(row.person)).bind(2, ByteView(row.wrapped)).done();
+    });
+    each(b.erased_persons, [this](std::uint64_t person) { return drop_person_.bind(1, static_cast<std::int64_t>(person)).done(); });
+    each(b.dropped_contents, [this](MessageKey key) {
+      const Status dropped = drop_content_.bind(1, key).done();
+      return dropped ? drop_content_key_.bind(1, key).done() : dropped;
+    });
     each(b.inserts, [this](const FlightRow& row) {
       bind_flight(add_flight_, row);
       return add_flight_.done();
@@ -331,8 +377,9 @@ class Embedded final : public Store {
   std::string broken_;
   int since_checkpoint_ = 0;
   Statement begin_, commit_, rollback_, checkpoint_;
-  Statement add_content_, add_flight_, set_flight_, add_idempotency_, add_provider_, add_parked_, drop_parked_, drop_old_parked_,
+  Statement add_content_, add_content_key_, drop_content_, drop_content_key_, set_person_, drop_person_, add_flight_, set_flight_, add_idempotency_, add_provider_, add_parked_, drop_parked_, drop_old_parked_,
       add_leaf_, add_event_, set_cursor_, set_conversation_, add_name_, set_mark_;
+  Statement fold_, content_key_, person_, persons_;
   Statement load_, content_, idempotency_, provider_, parked_, parked_count_, conversation_, due_, next_due_, queued_, leaves_, mark_, events_,
       cursor_, names_, newest_, waiting_, scan_;
 };

@@ -55,12 +55,22 @@ struct ParkedRow {
   Bytes data;
 };
 
+// A person's key, wrapped by the ring.
+struct PersonRow {
+  std::uint64_t person = 0;
+  Bytes wrapped;
+};
+
 struct Batch {
   struct Content {
     MessageKey key;
     Bytes sealed;
   };
   std::vector<Content> contents;
+  std::vector<Content> content_keys;           // of contents that have a key of their own, wrapped
+  std::vector<MessageKey> dropped_contents;    // with their keys
+  std::vector<PersonRow> persons;              // new ones, and ones wrapped anew
+  std::vector<std::uint64_t> erased_persons;
   std::vector<FlightRow> inserts, updates;
   std::vector<IdempotencyRow> idempotency;
   std::vector<ProviderRow> providers;
@@ -79,7 +89,7 @@ struct Batch {
   std::vector<std::pair<std::uint16_t, std::string>> names;     // new small numbers of configured names
 
   bool empty() const {
-    return contents.empty() && inserts.empty() && updates.empty() && idempotency.empty() && providers.empty() && parked.empty() &&
+    return contents.empty() && content_keys.empty() && dropped_contents.empty() && persons.empty() && erased_persons.empty() && inserts.empty() && updates.empty() && idempotency.empty() && providers.empty() && parked.empty() &&
            unparked.empty() && drop_parked_before == 0 && leaves.empty() && events.empty() && cursors.empty() && conversations.empty() && names.empty();
   }
 };
@@ -89,11 +99,17 @@ class Store {
   virtual ~Store() = default;
 
   virtual Status commit(const Batch& batch) = 0;
+  // Folds the journal into the file and empties it, so that no older version of a row stands in it.
+  virtual Status fold() = 0;
   // False after a failed sync: the process must end and start anew.
   virtual bool usable() const = 0;
 
   virtual Result<std::optional<FlightRow>> load(MessageKey key) = 0;
   virtual Result<std::optional<Bytes>> content(MessageKey key) = 0;
+  virtual Result<std::optional<Bytes>> content_key(MessageKey key) = 0;
+  virtual Result<std::optional<Bytes>> person(std::uint64_t person) = 0;
+  // Persons greater than `after`, in order; nothing for the beginning.
+  virtual Result<std::vector<PersonRow>> persons(std::optional<std::uint64_t> after, std::size_t limit) = 0;
   virtual Result<std::optional<IdempotencyRow>> idempotency(ClientId client, const std::array<std::uint8_t, 16>& hash) = 0;
   virtual Result<std::optional<ProviderRow>> provider(ConnectorId connector, const std::string& id) = 0;
   virtual Result<std::uint64_t> parked_count() = 0;

@@ -2,8 +2,8 @@
 #include "crypto/seal.hpp"
 
 #include <gtest/gtest.h>
-#include <sodium.h>
 
+#include <algorithm>
 #include <set>
 
 #include "tests/support/temp_folder.hpp"
@@ -11,11 +11,9 @@
 namespace postern {
 namespace {
 
-constexpr Argon2Cost kCheap{1, 8192};
-
-class Sealing : public testing::Test {
+class Sealing : public testing::TestWithParam<Profile> {
  protected:
-  Keyring ring = Keyring::create(1);
+  Keyring ring = Keyring::create(1, GetParam());
   Keys keys{ring};
   const Place place{"content", "sealed", 42, 1};
 
@@ -24,19 +22,24 @@ class Sealing : public testing::Test {
     return keys.open(purpose, at, sealed, plain);
   }
 };
+INSTANTIATE_TEST_SUITE_P(Profiles, Sealing, testing::Values(Profile::modern, Profile::fips),
+                         [](const auto& one) { return std::string(name_of(one.param)); });
 
-TEST_F(Sealing, OpensWhatWasSealed) {
-  for (const std::size_t size : {0U, 1U, 15U, 16U, 1000U, 100'000U}) {
-    const Bytes plain(size, 0x5a);
-    const Bytes sealed = keys.seal(Purpose::content, place, plain);
-    EXPECT_EQ(sealed.size(), size + Keys::kSealOverhead);
-    Bytes opened;
-    ASSERT_TRUE(keys.open(Purpose::content, place, sealed, opened));
-    EXPECT_EQ(opened, plain);
+TEST_P(Sealing, OpensWhatWasSealed) {
+  for (const Purpose purpose : kPurposes) {
+    if (use_of(purpose) != Use::seal) continue;
+    for (const std::size_t size : {0U, 1U, 15U, 16U, 1000U, 100'000U}) {
+      const Bytes plain(size, 0x5a);
+      const Bytes sealed = keys.seal(purpose, place, plain);
+      EXPECT_EQ(sealed.size(), size + Keys::kSealOverhead);
+      Bytes opened;
+      ASSERT_TRUE(keys.open(purpose, place, sealed, opened)) << name_of(purpose);
+      EXPECT_EQ(opened, plain);
+    }
   }
 }
 
-TEST_F(Sealing, DoesNotOpenAtAnotherRowTableColumnSchemaOrPurpose) {
+TEST_P(Sealing, DoesNotOpenAtAnotherRowTableColumnSchemaOrPurpose) {
   const Bytes sealed = keys.seal(Purpose::content, place, as_bytes("hello"));
   EXPECT_TRUE(opens(Purpose::content, place, sealed));
   EXPECT_FALSE(opens(Purpose::content, {"content", "sealed", 43, 1}, sealed));
@@ -49,13 +52,16 @@ TEST_F(Sealing, DoesNotOpenAtAnotherRowTableColumnSchemaOrPurpose) {
   EXPECT_FALSE(opens(Purpose::content, {"", "contentsealed", 42, 1}, sealed));
 }
 
-TEST_F(Sealing, DoesNotOpenUnderAnotherKeyring) {
-  const Keys other(Keyring::create(1));
+TEST_P(Sealing, DoesNotOpenUnderAnotherKeyringOrProfile) {
+  const Bytes sealed = keys.seal(Purpose::content, place, as_bytes("x"));
   Bytes plain;
-  EXPECT_FALSE(other.open(Purpose::content, place, keys.seal(Purpose::content, place, as_bytes("x")), plain));
+  EXPECT_FALSE(Keys(Keyring::create(1, GetParam())).open(Purpose::content, place, sealed, plain));
+  EXPECT_FALSE(Keys(Keyring::create(1, GetParam() == Profile::fips ? Profile::modern : Profile::fips)).open(Purpose::content, place, sealed, plain));
 }
 
-TEST_F(Sealing, IsRefusedAtEveryFlippedBitAndEveryTruncation) {
+TEST_P(Sealing, IsRefusedAtEveryFlippedBitAndEveryTruncation) {
+  ASSERT_TRUE(ring.rotate(Purpose::content, 2).has_value());
+  keys = Keys(ring);
   const Bytes sealed = keys.seal(Purpose::content, place, as_bytes("The card was used in Lviv"));
   for (std::size_t at = 0; at < sealed.size(); ++at) {
     for (unsigned bit = 0; bit < 8; ++bit) {
@@ -70,70 +76,103 @@ TEST_F(Sealing, IsRefusedAtEveryFlippedBitAndEveryTruncation) {
   EXPECT_FALSE(opens(Purpose::content, place, longer));
 }
 
-TEST_F(Sealing, NeverUsesANonceTwice) {
+TEST_P(Sealing, LeavesNothingOfARefusedPlainText) {
+  Bytes sealed = keys.seal(Purpose::content, place, as_bytes("The card was used in Lviv"));
+  sealed.back() ^= 1;
+  Bytes plain;
+  EXPECT_FALSE(keys.open(Purpose::content, place, sealed, plain));
+  EXPECT_TRUE(std::ranges::all_of(plain, [](std::uint8_t b) { return b == 0; }));
+}
+
+TEST_P(Sealing, NeverUsesANonceTwice) {
   std::set<Bytes> nonces;
   for (int i = 0; i < 2000; ++i) {
     const Bytes sealed = keys.seal(Purpose::content, place, {});
-    EXPECT_TRUE(nonces.insert(Bytes(sealed.begin() + 1, sealed.begin() + 25)).second);
+    EXPECT_TRUE(nonces.insert(Bytes(sealed.begin() + 3, sealed.begin() + 27)).second);
   }
 }
 
-TEST_F(Sealing, PseudonymsAreStablePerKeyringAndTellNothingWithoutIt) {
-  EXPECT_EQ(keys.pseudonym("380671234567"), Keys(ring).pseudonym("380671234567"));
-  EXPECT_NE(keys.pseudonym("380671234567"), keys.pseudonym("380671234568"));
-  EXPECT_NE(keys.pseudonym("380671234567"), Keys(Keyring::create(1)).pseudonym("380671234567"));
+TEST_P(Sealing, GoesOnUnderTheNewestVersionAndOpensWithOlderOnesUntilTheyAreDestroyed) {
+  const Bytes first = keys.seal(Purpose::content, place, as_bytes("first"));
+  EXPECT_EQ(*ring.rotate(Purpose::content, 2), 2);
+  const Keys later(ring);
+  const Bytes second = later.seal(Purpose::content, place, as_bytes("second"));
+  EXPECT_EQ(first[2], 1);
+  EXPECT_EQ(second[2], 2);
+  EXPECT_EQ(later.newest(Purpose::content), 2);
+  Bytes plain;
+  EXPECT_TRUE(later.open(Purpose::content, place, first, plain));
+  EXPECT_TRUE(later.open(Purpose::content, place, second, plain));
+  EXPECT_FALSE(opens(Purpose::content, place, second)) << "the older keys know nothing of version 2";
+  ASSERT_TRUE(ring.destroy(Purpose::content, 1).has_value());
+  const Keys last(ring);
+  EXPECT_FALSE(last.open(Purpose::content, place, first, plain));
+  EXPECT_TRUE(last.open(Purpose::content, place, second, plain));
+  EXPECT_FALSE(ring.destroy(Purpose::content, 2).has_value()) << "the newest stays";
 }
 
-TEST_F(Sealing, IdempotencyHashesKeepClientAndKeyApart) {
+TEST_P(Sealing, MacsAreOfTheirPurposeAndCheckedUnderEveryLivingVersion) {
+  const Mac old = keys.mac(Purpose::anchor, as_bytes("text"));
+  EXPECT_NE(old, keys.mac(Purpose::state_sum, as_bytes("text")));
+  EXPECT_NE(old, keys.mac(Purpose::anchor, as_bytes("texT")));
+  EXPECT_TRUE(keys.check_mac(Purpose::anchor, as_bytes("text"), old));
+  EXPECT_FALSE(keys.check_mac(Purpose::anchor, as_bytes("texT"), old));
+  EXPECT_FALSE(keys.check_mac(Purpose::anchor, as_bytes("text"), ByteView(old).first(31)));
+  EXPECT_FALSE(keys.check_mac(Purpose::anchor, as_bytes("text"), {}));
+  ASSERT_TRUE(ring.rotate(Purpose::anchor, 2).has_value());
+  const Keys later(ring);
+  EXPECT_NE(later.mac(Purpose::anchor, as_bytes("text")), old);
+  EXPECT_TRUE(later.check_mac(Purpose::anchor, as_bytes("text"), old));
+  EXPECT_EQ(later.mac(Purpose::anchor, as_bytes("text"), 1), old);
+  EXPECT_EQ(later.mac(Purpose::anchor, as_bytes("text"), 3), std::nullopt);
+  ASSERT_TRUE(ring.destroy(Purpose::anchor, 1).has_value());
+  EXPECT_FALSE(Keys(ring).check_mac(Purpose::anchor, as_bytes("text"), old));
+}
+
+TEST_P(Sealing, PseudonymsAreStablePerKeyringAndTellNothingWithoutIt) {
+  EXPECT_EQ(keys.pseudonym("380671234567"), Keys(ring).pseudonym("380671234567"));
+  EXPECT_NE(keys.pseudonym("380671234567"), keys.pseudonym("380671234568"));
+  EXPECT_NE(keys.pseudonym("380671234567"), Keys(Keyring::create(1, GetParam())).pseudonym("380671234567"));
+}
+
+TEST_P(Sealing, HashesOfOlderVersionsAreFoundAfterARotation) {
+  const std::uint64_t pseudonym = keys.pseudonym("380671234567");
+  const auto hash = keys.idempotency_hash("core", "k");
+  ASSERT_TRUE(ring.rotate(Purpose::pseudonym, 2).has_value());
+  ASSERT_TRUE(ring.rotate(Purpose::idempotency, 2).has_value());
+  const Keys later(ring);
+  EXPECT_EQ(later.pseudonyms("380671234567"), (std::vector<std::uint64_t>{later.pseudonym("380671234567"), pseudonym}));
+  EXPECT_EQ(later.idempotency_hashes("core", "k"), (std::vector{later.idempotency_hash("core", "k"), hash}));
+}
+
+TEST_P(Sealing, IdempotencyHashesKeepClientAndKeyApart) {
   EXPECT_EQ(keys.idempotency_hash("a", "b"), keys.idempotency_hash("a", "b"));
   EXPECT_NE(keys.idempotency_hash("a", "bc"), keys.idempotency_hash("ab", "c"));
   EXPECT_NE(keys.idempotency_hash("a", "b"), keys.idempotency_hash("b", "b"));
 }
 
-TEST_F(Sealing, TheLogsSignatureVerifiesUnderItsPublicKeyOnly) {
-  const auto signature = keys.sign("text");
-  const auto good = [&](std::string_view text, const std::array<std::uint8_t, 32>& key) {
-    return crypto_sign_verify_detached(signature.data(), reinterpret_cast<const unsigned char*>(text.data()), text.size(), key.data()) == 0;
-  };
+TEST_P(Sealing, TheLogsSignatureVerifiesUnderItsPublicKeyOnly) {
+  const Signature signature = keys.sign("text");
+  const auto good = [&](std::string_view text, const PublicKey& key) { return ring.suite().verify(key, as_bytes(text), signature); };
   EXPECT_TRUE(good("text", keys.log_public_key()));
   EXPECT_FALSE(good("texT", keys.log_public_key()));
-  EXPECT_FALSE(good("text", Keys(Keyring::create(1)).log_public_key()));
+  EXPECT_FALSE(good("text", Keys(Keyring::create(1, GetParam())).log_public_key()));
 }
 
-TEST_F(Sealing, TheStoresKeyHas48BytesOfItsOwn) {
+TEST_P(Sealing, TheStoresKeyHas48BytesOfItsOwn) {
   const Secret key = keys.store_key();
   EXPECT_EQ(key.size(), 48U);
-  EXPECT_FALSE(key.equals(Keys(Keyring::create(1)).store_key().bytes()));
-  EXPECT_FALSE(std::equal(key.bytes().begin(), key.bytes().begin() + 32, ring.master().bytes().begin()));
+  EXPECT_FALSE(key.equals(Keys(Keyring::create(1, GetParam())).store_key().bytes()));
+  EXPECT_FALSE(std::equal(key.bytes().begin(), key.bytes().begin() + 32, ring.versions(Purpose::store).back().key.bytes().begin()));
 }
 
-TEST_F(Sealing, TheStoresKeyIsNoKeyForFields) {
+using SealingDeath = Sealing;
+INSTANTIATE_TEST_SUITE_P(Modern, SealingDeath, testing::Values(Profile::modern));
+
+TEST_P(SealingDeath, AKeyIsUsedForNothingElse) {
   EXPECT_DEATH((void)keys.seal(Purpose::store, place, {}), "");
-}
-
-// What was written by this version must be readable by every later one: a keyring with a known master
-// key, and what its sub-keys made, frozen when the format was.
-TEST(FrozenVectors, OfTheFirstKeyringStillHold) {
-  const std::string folder = std::string(POSTERN_VECTORS) + "/crypto";
-  const Result<Keyring> ring = Keyring::unlock(folder + "/keyring-1", SlotKind::passphrase, Secret(std::string_view("correct horse battery")));
-  ASSERT_TRUE(ring.has_value()) << ring.what();
-  EXPECT_EQ(ring->created_ms(), 1'700'000'000'000);
-  EXPECT_EQ(to_hex(ring->master().bytes()), "8c1a5f0e3a9be2d74410c6b7aa92f3315d20e48c7fb169053e8ad2917c46fb08");
-  const Keys keys(*ring);
-  const Bytes lines = read_all(folder + "/keys-1.txt");
-  std::string expected(as_text(lines));
-  std::string now;
-  now += "store " + to_hex(keys.store_key().bytes()) + "\n";
-  now += "log " + to_hex(keys.log_public_key()) + "\n";
-  now += "pseudonym " + std::to_string(keys.pseudonym("380671234567")) + "\n";
-  now += "idempotency " + to_hex(keys.idempotency_hash("core", "key-1")) + "\n";
-  now += "signature " + to_hex(keys.sign("text")) + "\n";
-  EXPECT_EQ(now, expected);
-  for (const auto& [name, purpose] : {std::pair("content", Purpose::content), std::pair("audit_body", Purpose::audit_body)}) {
-    Bytes plain;
-    ASSERT_TRUE(keys.open(purpose, {"table", "column", 7, 1}, read_all(folder + "/sealed-" + name + "-1"), plain)) << name;
-    EXPECT_EQ(as_text(plain), std::string("sealed for ") + name);
-  }
+  EXPECT_DEATH((void)keys.seal(Purpose::anchor, place, {}), "");
+  EXPECT_DEATH((void)keys.mac(Purpose::content, {}), "");
 }
 
 }  // namespace
