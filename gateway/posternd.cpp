@@ -90,7 +90,7 @@ Status Posternd::init(const control::Init& ask) {
   // A keyring under the first name says that what lies beside it is of an init that nobody was told has worked.
   const bool cut_off = fs::exists(unfinished_keyring_path());
   std::error_code error;
-  for (const char* file : {"/postern.db", "/postern.db-wal", "/postern.db-shm", "/postern.db-journal", "/audit"})
+  for (const char* file : {"/postern.db", "/postern.db-wal", "/postern.db-shm", "/postern.db-journal", "/audit", "/ring", "/ring.new", "/epoch", "/epoch.new"})
     if (cut_off && !error) fs::remove_all(config_->state_folder + file, error);
   if (error) return fail("what an interrupted init left in " + config_->state_folder + " cannot be removed: " + error.message());
   if (const Status saved = ring.save(unfinished_keyring_path(), cut_off ? Keyring::Replace::yes : Keyring::Replace::no); !saved) return saved;

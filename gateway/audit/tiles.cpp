@@ -300,6 +300,8 @@ Status Tiles::publish_last_of(std::uint32_t epoch, const std::vector<Signer>& si
 
 // Everything that a checkpoint of now would speak of, made durable; and the checkpoint's text.
 Result<std::string> Tiles::settle(const std::vector<Signer>& signers) {
+  if (const Status made = doubtful_ ? mend() : Status(); !made) return fail(made.what());
+  doubtful_ = false;
   if (const Status wrote = write_keys(); !wrote) return fail(wrote.what());
   std::uint64_t count = size_;
   for (std::size_t level = 0; level < levels_.size(); ++level, count /= kWidth) {
@@ -312,7 +314,15 @@ Result<std::string> Tiles::settle(const std::vector<Signer>& signers) {
     if (const Status wrote = write_finished(path, bundle_); !wrote) return fail(wrote.what());
   }
   // The checkpoint must never speak of tiles that a power cut could take away.
-  if (!sync_all(folder_, unsynced_)) return fail("audit files under " + folder_ + " could not be synced");
+  if (!sync_all(folder_, unsynced_)) {
+    // They can be read and may yet be nowhere on the disk, and another sync would not say so: they are made again.
+    std::error_code ignored;
+    for (const std::string& path : unsynced_) fs::remove(path, ignored);
+    unsynced_.clear();
+    keys_text_.clear();
+    doubtful_ = true;
+    return fail("audit files under " + folder_ + " could not be synced");
+  }
   unsynced_.clear();
   return sign_checkpoint({origin_, size_, root()}, signers);
 }

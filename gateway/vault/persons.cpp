@@ -6,12 +6,12 @@ namespace postern::vault {
 const FieldKey* Persons::keep(FieldKey key) {
   const std::uint64_t person = key.holder();
   age_.push_back(person);
-  return &keys_.insert_or_assign(person, std::move(key)).first->second;
+  return &cache_.insert_or_assign(person, std::move(key)).first->second;
 }
 
 const FieldKey* Persons::find(std::uint64_t person) {
   if (person == 0) return nullptr;
-  if (const auto found = keys_.find(person); found != keys_.end()) return &found->second;
+  if (const auto found = cache_.find(person); found != cache_.end()) return &found->second;
   Result<std::optional<Bytes>> wrapped = store_.person(person);
   if (!wrapped) {
     failure_ = wrapped.what();
@@ -29,15 +29,15 @@ const FieldKey* Persons::find_or_make(std::uint64_t person, store::Batch& batch)
   return keep(std::move(key));
 }
 
-void Persons::forget(std::uint64_t person) { keys_.erase(person); }
+void Persons::forget(std::uint64_t person) { cache_.erase(person); }
 
 void Persons::turn_over(bool committed) {
   if (!committed)
-    for (const std::uint64_t person : fresh_) keys_.erase(person);
+    for (const std::uint64_t person : fresh_) cache_.erase(person);
   fresh_.clear();
   failure_.clear();
   while (age_.size() > kCache) {
-    keys_.erase(age_.front());
+    cache_.erase(age_.front());
     age_.pop_front();
   }
 }

@@ -40,7 +40,7 @@ class Persons {
   store::Store& store_;
   const Keys& keys_;
   const Ring& ring_;
-  std::unordered_map<std::uint64_t, FieldKey> keys_;
+  std::unordered_map<std::uint64_t, FieldKey> cache_;
   std::deque<std::uint64_t> age_;
   std::vector<std::uint64_t> fresh_;
   std::string failure_;
