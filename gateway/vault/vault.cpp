@@ -15,6 +15,8 @@ namespace {
 constexpr std::size_t kTimersPerTurn = 1000, kMaxUnpublished = 100'000, kLeavesAtOnce = 4096;
 constexpr std::int64_t kClockSlackUs = 1'000'000;
 
+Secret sum_key(const Keys& keys) { return Secret(std::span<const std::uint8_t>(keys.mac(Purpose::state_sum, as_bytes("rows")))); }
+
 }  // namespace
 
 Clock Clock::system() {
@@ -29,7 +31,7 @@ Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config>
   Keys keys(ring);
   if (opening == Opening::existing && !std::filesystem::exists(folder + "/postern.db"))
     return fail("store " + folder + "/postern.db: is missing beside its keyring; restore it from a backup");
-  Result<std::unique_ptr<store::Store>> store = store::open_embedded(folder + "/postern.db", keys.store_key());
+  Result<std::unique_ptr<store::Store>> store = store::open_embedded(folder + "/postern.db", keys.store_key(), sum_key(keys));
   if (!store) return fail(store.what());
   const Result<Bytes> mark_bytes = (*store)->audit_mark();
   if (!mark_bytes) return fail(mark_bytes.what());
