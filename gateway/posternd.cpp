@@ -86,8 +86,24 @@ Status Posternd::init(const control::Init& ask) {
     if (const Status added = ring.add_slot(SlotKind::passphrase, "passphrase", passphrase, wall_ms()); !added) return added;
   if (!key_file.empty())
     if (const Status added = ring.add_slot(SlotKind::key_file, "key-file", key_file, wall_ms()); !added) return added;
-  if (const Status saved = ring.save(keyring_path(), Keyring::Replace::no); !saved) return saved;
+  // The keyring gets its name last: a crash before leaves a gateway that is not initialised, not one that misses its store.
+  // A keyring under the first name says that what lies beside it is of an init that nobody was told has worked.
+  const bool cut_off = fs::exists(unfinished_keyring_path());
+  std::error_code error;
+  for (const char* file : {"/postern.db", "/postern.db-wal", "/postern.db-shm", "/postern.db-journal", "/audit", "/ring", "/ring.new", "/epoch", "/epoch.new"})
+    if (cut_off && !error) fs::remove_all(config_->state_folder + file, error);
+  if (error) return fail("what an interrupted init left in " + config_->state_folder + " cannot be removed: " + error.message());
+  if (const Status saved = ring.save(unfinished_keyring_path(), cut_off ? Keyring::Replace::yes : Keyring::Replace::no); !saved) return saved;
   return open_vault(ring, "init", /*fresh=*/true);
+}
+
+Status Posternd::finish_keyring() {
+  if (renameat2(AT_FDCWD, unfinished_keyring_path().c_str(), AT_FDCWD, keyring_path().c_str(), RENAME_NOREPLACE) != 0)
+    return fail("keyring " + keyring_path() + ": " + std::strerror(errno));
+  const int folder = open(config_->state_folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = folder >= 0 && fsync(folder) == 0;
+  if (folder >= 0) close(folder);
+  return synced ? Status() : fail("keyring " + keyring_path() + ": its folder could not be synced; restart posternd and unlock it");
 }
 
 Status Posternd::unlock(const control::Unlock& ask, const std::string& actor) {
@@ -131,6 +147,8 @@ Status Posternd::open_vault(const Keyring& ring, const std::string& actor, bool 
     t.leaf(EventType::config_loaded, {{audit::Field::object, config_->sha256}});
   });
   if (!told) return told;
+  if (fresh)
+    if (const Status named = finish_keyring(); !named) return named;
   vault_ = std::move(*opened);
   bus_.serve(vault_.get());
   publish();

@@ -28,10 +28,12 @@ class Posternd {
 
  private:
   std::string keyring_path() const { return config_->state_folder + "/keyring"; }
+  std::string unfinished_keyring_path() const { return keyring_path() + ".init"; }
   bool initialised() const;
   bool allowed(const std::string& user);
   Status init(const control::Init& ask);
   Status unlock(const control::Unlock& ask, const std::string& actor);
+  Status finish_keyring();  // gives the keyring its name, durably
   Status open_vault(const Keyring& ring, const std::string& actor, bool fresh);
   void lock(const std::string& actor);
   Status reload(const std::string& actor);

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 namespace postern::audit {
 namespace {
@@ -17,7 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::size_t kWidth = 256;
 
-Status write_file(const std::string& path, ByteView content) {
+// `durable`: the content is on the disk before the name is; else the caller syncs it.
+Status write_file(const std::string& path, ByteView content, bool durable = false) {
   std::error_code ignored;
   fs::create_directories(fs::path(path).parent_path(), ignored);
   const std::string fresh = path + ".new";
@@ -30,9 +32,10 @@ Status write_file(const std::string& path, ByteView content) {
     if (wrote <= 0) break;
     done += static_cast<std::size_t>(wrote);
   }
+  const bool good = done == content.size() && (!durable || fsync(fd) == 0);
   const int error = errno;
   close(fd);
-  if (done != content.size()) return fail("audit file " + path + ": " + std::strerror(error));
+  if (!good) return fail("audit file " + path + ": " + std::strerror(error));
   if (rename(fresh.c_str(), path.c_str()) != 0) return fail("audit file " + path + ": " + std::strerror(errno));
   return {};
 }
@@ -101,9 +104,14 @@ bool sync_path(const std::string& path) {
   return good;
 }
 
-// Many files are cheaper to sync at once than one by one.
+// Many files are cheaper to sync at once than one by one. Their names too: else a name could still stand for the file that
+// an earlier process wrote under it and did not sync.
 bool sync_all(const std::string& folder, const std::vector<std::string>& paths) {
-  if (paths.size() <= 8) return std::ranges::all_of(paths, sync_path);
+  if (paths.size() <= 8) {
+    std::set<std::string> folders;
+    for (const std::string& path : paths) folders.insert(fs::path(path).parent_path().string());
+    return std::ranges::all_of(paths, sync_path) && std::ranges::all_of(folders, sync_path);
+  }
   const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool good = fd >= 0 && syncfs(fd) == 0;
   if (fd >= 0) close(fd);
@@ -293,13 +301,15 @@ Status Tiles::publish_last_of(std::uint32_t epoch, const std::vector<Signer>& si
   const Result<std::string> text = settle(signers);
   if (!text) return fail(text.what());
   const std::string path = folder_ + "/" + epoch_path(epoch);
-  if (const Status wrote = write_file(path, as_bytes(*text)); !wrote) return wrote;
-  if (!sync_path(path) || !sync_path(folder_ + "/epoch")) return fail("audit file " + path + " could not be synced");
+  if (const Status wrote = write_file(path, as_bytes(*text), /*durable=*/true); !wrote) return wrote;
+  if (!sync_path(folder_ + "/epoch")) return fail("audit file " + path + " could not be synced");
   return put_checkpoint(*text);
 }
 
 // Everything that a checkpoint of now would speak of, made durable; and the checkpoint's text.
 Result<std::string> Tiles::settle(const std::vector<Signer>& signers) {
+  if (const Status made = doubtful_ ? mend() : Status(); !made) return fail(made.what());
+  doubtful_ = false;
   if (const Status wrote = write_keys(); !wrote) return fail(wrote.what());
   std::uint64_t count = size_;
   for (std::size_t level = 0; level < levels_.size(); ++level, count /= kWidth) {
@@ -312,14 +322,22 @@ Result<std::string> Tiles::settle(const std::vector<Signer>& signers) {
     if (const Status wrote = write_finished(path, bundle_); !wrote) return fail(wrote.what());
   }
   // The checkpoint must never speak of tiles that a power cut could take away.
-  if (!sync_all(folder_, unsynced_)) return fail("audit files under " + folder_ + " could not be synced");
+  if (!sync_all(folder_, unsynced_)) {
+    // They can be read and may yet be nowhere on the disk, and another sync would not say so: they are made again.
+    std::error_code ignored;
+    for (const std::string& path : unsynced_) fs::remove(path, ignored);
+    unsynced_.clear();
+    keys_text_.clear();
+    doubtful_ = true;
+    return fail("audit files under " + folder_ + " could not be synced");
+  }
   unsynced_.clear();
   return sign_checkpoint({origin_, size_, root()}, signers);
 }
 
 Status Tiles::put_checkpoint(const std::string& text) {
-  if (const Status wrote = write_file(folder_ + "/checkpoint", as_bytes(text)); !wrote) return wrote;
-  if (!sync_path(folder_ + "/checkpoint") || !sync_path(folder_)) return fail("audit checkpoint could not be synced");
+  if (const Status wrote = write_file(folder_ + "/checkpoint", as_bytes(text), /*durable=*/true); !wrote) return wrote;
+  if (!sync_path(folder_)) return fail("audit checkpoint could not be synced");
   drop_old_partials();
   published_ = size_;
   ever_published_ = true;

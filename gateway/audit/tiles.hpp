@@ -63,7 +63,7 @@ class Tiles {
   std::string folder_, identity_, origin_;
   Load load_;
   std::uint64_t size_ = 0, published_ = 0;
-  bool ever_published_ = false;
+  bool ever_published_ = false, doubtful_ = false;   // doubtful: a sync failed, finished files must be made again
   std::string keys_text_;
   std::vector<std::vector<Hash>> levels_;  // the unfinished tile of each level
   Bytes bundle_;                           // the unfinished bundle

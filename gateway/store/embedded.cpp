@@ -49,6 +49,7 @@ class Embedded final : public Store {
           return fail("the disk is full (" + committed.what() + "); free space: nothing is accepted until then");
         }
         broken_ = "the store could not commit (" + committed.what() + "); restart posternd after mending the disk";
+        leave_as_it_is(db_.get());
       }
     }
     abandon();

@@ -2,13 +2,17 @@
 #include "gateway/store/sqlite.hpp"
 
 #define SQLITE_HAS_CODEC 1
+#include <fcntl.h>
 #include <sodium.h>
 #include <sqlcipher/sqlite3.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <fstream>
 #include <utility>
 
@@ -59,6 +63,26 @@ Status version_floor(sqlite3* db) {
   return {};
 }
 
+// Writes the log of an earlier run again, byte for byte, and syncs it. When a sync fails, the kernel calls pages clean that
+// never reached the disk, and goes on showing them: a new process would read commits there, add its own behind them, sync
+// without an error, and lose all of it with the power. Written again, every page is really on its way.
+Status write_log_again(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return errno == ENOENT ? Status() : fail(std::string("its log cannot be opened: ") + std::strerror(errno));
+  Bytes piece(1024 * 1024);
+  bool good = true;
+  for (off_t at = 0; good;) {
+    const ssize_t got = pread(fd, piece.data(), piece.size(), at);
+    if (got == 0) break;
+    good = got > 0 && pwrite(fd, piece.data(), static_cast<std::size_t>(got), at) == got;
+    at += got;
+  }
+  good = good && fdatasync(fd) == 0;
+  const int error = errno;
+  close(fd);
+  return good ? Status() : fail(std::string("its log could not be made durable: ") + std::strerror(error) + "; check the disk and start again");
+}
+
 int authorize(void*, int action, const char* first, const char* second, const char*, const char*) {
   static constexpr std::array<std::string_view, 6> kPragmas{"wal_checkpoint", "user_version", "integrity_check", "cipher_integrity_check", "quick_check",
                                                         "incremental_vacuum"};
@@ -87,6 +111,8 @@ std::int64_t changed(sqlite3* db) { return sqlite3_changes64(db); }
 
 std::string error_of(sqlite3* db) { return sqlite3_errmsg(db); }
 
+void leave_as_it_is(sqlite3* db) { sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr); }
+
 bool is_full(sqlite3* db) { return (sqlite3_errcode(db) & 0xff) == SQLITE_FULL; }
 
 Status run(sqlite3* db, const char* sql) {
@@ -109,6 +135,8 @@ Result<Connection> open_encrypted(const std::string& path, const Secret& key_and
   umask(before);
   Connection db(raw);
   if (opened != SQLITE_OK) return refused(raw == nullptr ? "no memory" : error_of(raw) + "; check the folder and its owner");
+  // SQLite opens for reading what it could not open for writing, and says so only when something is written.
+  if (sqlite3_db_readonly(raw, "main") != 0) return refused("could not be opened for writing; check the disk, the file and its owner");
 
   sqlite3_enable_load_extension(raw, 0);
   sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
@@ -141,6 +169,10 @@ Result<Connection> open_encrypted(const std::string& path, const Secret& key_and
        }) {
     if (const Status set = set_pragma(raw, name, value, expected); !set) return refused(set.what());
   }
+  // Under the lock that keeps any other process out.
+  if (const Status locked = run(raw, "BEGIN IMMEDIATE"); !locked) return refused(locked.what());
+  if (const Status written = write_log_again(path + "-wal"); !written) return refused(written.what());
+  if (const Status unlocked = run(raw, "COMMIT"); !unlocked) return refused(unlocked.what());
   sqlite3_set_authorizer(raw, authorize, nullptr);
   return db;
 }

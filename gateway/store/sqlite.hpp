@@ -73,5 +73,7 @@ void drop_cache(sqlite3* db);
 std::int64_t changed(sqlite3* db);
 std::string error_of(sqlite3* db);
 bool is_full(sqlite3* db);   // the last error was a full disk
+// From now on closing it writes and syncs nothing: after a failed sync nothing may be tried again on these files.
+void leave_as_it_is(sqlite3* db);
 
 }  // namespace postern::store
