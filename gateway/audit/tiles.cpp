@@ -97,6 +97,14 @@ Result<std::vector<Hash>> hashes_of(std::size_t level, std::uint64_t n, const Ti
   return hashes;
 }
 
+void remove_unfinished(const std::string& tiles) {
+  std::error_code ignored;
+  std::vector<fs::path> found;
+  for (fs::recursive_directory_iterator it(tiles, ignored), end; it != end; it.increment(ignored))
+    if (it->path().extension() == ".p") found.push_back(it->path());
+  for (const fs::path& path : found) fs::remove_all(path, ignored);
+}
+
 bool sync_path(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   const bool good = fd >= 0 && fsync(fd) == 0;
@@ -158,6 +166,8 @@ Result<Tiles> Tiles::open(const std::string& folder, const std::string& identity
       tiles.size_ = 0;
     }
   }
+  // Beginning anew, unfinished files of before speak for nothing and could contradict the new ones.
+  if (tiles.size_ == 0) remove_unfinished(folder + "/tile");
   while (from < size) {
     const Result<std::vector<Bytes>> leaves = load(from, 4096);
     if (!leaves) return fail(leaves.what());

@@ -6,8 +6,9 @@
 
 #include <map>
 
+#include "admin/audit/verify.hpp"
+#include "gateway/audit/epochs.hpp"
 #include "gateway/audit/tiles.hpp"
-#include "gateway/audit/verify.hpp"
 #include "tests/support/temp_folder.hpp"
 
 namespace postern::audit {
@@ -21,8 +22,7 @@ class Ledger {
       Leaf leaf;
       if (log.size() == 0) {
         leaf.type = EventType::initialised;
-        log.append_open(leaf, {{Field::key, std::string(32, 'k')}, {Field::begins, std::string(8, '\0')}, {Field::ends, std::string(8, '\x7f')}},
-                        1'800'000'000'000'000, 0);
+        log.append_open(leaf, epochs->first_body(), 1'800'000'000'000'000, 0);
         continue;
       }
       leaf.type = log.size() % 5 == 0 ? EventType::started : EventType::accepted;
@@ -45,20 +45,24 @@ class Ledger {
   }
   Result<Tiles> open(const std::string& folder) { return Tiles::open(folder, vkey(), log.size(), load()); }
   Status publish(Tiles& tiles) const {
-    return tiles.publish({{{kOrigin, KeyType::ed25519, keys.log_public_key()}, [this](std::string_view text) { return keys.sign(text); }}});
+    return tiles.publish({{{kOrigin, KeyType::ed25519, keys.log_public_key()}, [this](std::string_view text) { return keys.sign(text); }}, epochs->signer()});
   }
   std::string vkey() const { return verifier_key(kOrigin, keys.log_public_key()); }
 
   Keyring ring = Keyring::create(1);
   Keys keys{ring};
   Log log{keys, {}};
+  TempFolder keys_folder;
+  Result<Epochs> epochs = Epochs::begin(keys_folder / "epoch", kOrigin, keys, 1'800'000'000'000'000);
   std::vector<Bytes> stored;
   std::uint64_t loaded = 0;
 };
 
-// Empty when the folder holds; otherwise what is wrong.
+// Empty when the folder holds for an auditor with this identity key; otherwise what is wrong.
 inline std::string verified(const std::string& folder, const std::string& vkey, std::uint64_t* leaves = nullptr) {
-  const Result<Verdict> verdict = verify(folder, vkey);
+  const Result<auditor::Trust> trust = auditor::read_trust({vkey}, {});
+  if (!trust) return "no key: " + trust.what();
+  const Result<auditor::Verdict> verdict = auditor::verify({folder, *trust, {}, {}});
   if (!verdict) return "unreadable: " + verdict.what();
   if (leaves != nullptr) *leaves = verdict->leaves;
   return verdict->bad ? std::to_string(verdict->bad->leaf) + ": " + verdict->bad->what : "";

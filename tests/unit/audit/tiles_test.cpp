@@ -15,6 +15,7 @@ class TilesTest : public testing::Test {
     ASSERT_TRUE(published.has_value()) << published.what();
   }
   void expect_good(std::uint64_t size) {
+    if (size == 0) return;  // a log without a first leaf names no key
     std::uint64_t leaves = 0;
     EXPECT_EQ(verified(folder / "audit", ledger.vkey(), &leaves), "") << "at size " << size;
     EXPECT_EQ(leaves, size);
