@@ -30,8 +30,8 @@ def both(program, folder, vkey, what, good=True):
 
 def message(bank, number):
     return bank.client("core-banking").submit({
-        "category": "transaction", "template": "payment", "scenario": "sms", "locale": "en", "reference": f"audit-{number}",
-        "to": {"phone": "+380671100001"}, "variables": {"amount": "10.00 UAH", "payee": "Somebody", "balance": "5.00 UAH"}})
+        "category": "transaction", "template": "payment", "scenario": "sms", "reference": f"audit-{number}", "recipient": {"locale": "en", "phone": "+380671100001"},
+        "variables": {"amount": "10.00 UAH", "payee": "Somebody", "balance": "5.00 UAH", "date": "2026-11-22"}})
 
 
 def main():

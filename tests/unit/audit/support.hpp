@@ -6,8 +6,8 @@
 
 #include <map>
 
+#include "admin/audit/verify.hpp"
 #include "gateway/audit/tiles.hpp"
-#include "gateway/audit/verify.hpp"
 #include "tests/support/temp_folder.hpp"
 
 namespace postern::audit {
@@ -47,9 +47,11 @@ class Ledger {
   std::uint64_t loaded = 0;
 };
 
-// Empty when the folder holds; otherwise what is wrong.
+// Empty when the auditor's verifier says that the folder holds; otherwise what is wrong.
 inline std::string verified(const std::string& folder, const std::string& vkey, std::uint64_t* leaves = nullptr) {
-  const Result<Verdict> verdict = verify(folder, vkey);
+  const Result<auditor::Trust> trust = auditor::read_trust({vkey}, {});
+  if (!trust) return "key: " + trust.what();
+  const Result<auditor::Verdict> verdict = auditor::verify({folder, *trust, {}, {}});
   if (!verdict) return "unreadable: " + verdict.what();
   if (leaves != nullptr) *leaves = verdict->leaves;
   return verdict->bad ? std::to_string(verdict->bad->leaf) + ": " + verdict->bad->what : "";

@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "gateway/audit/verify.hpp"
+#include "admin/audit/verify.hpp"
 #include "gateway/store/embedded.hpp"
 #include "tests/support/house.hpp"
 
@@ -67,7 +67,8 @@ std::vector<std::string> story(int crash) {
   for (const audit::Leaf& leaf : house.leaves())
     if (leaf.message.key != 0) told.push_back("leaf " + std::string(name_of(leaf.type)) + " " + std::to_string(leaf.attempt));
   EXPECT_TRUE(house.vault().publish().has_value());
-  const Result<audit::Verdict> verdict = audit::verify(house.state() + "/audit", verifier_key(house.config()->audit_origin, house.vault().context().keys.log_public_key()));
+  const Result<auditor::Trust> trust = auditor::read_trust({verifier_key(house.config()->audit_origin, house.vault().context().keys.log_public_key())}, {});
+  const Result<auditor::Verdict> verdict = auditor::verify({house.state() + "/audit", trust.value(), {}, {}});
   EXPECT_TRUE(verdict.has_value() && !verdict->bad) << (verdict && verdict->bad ? verdict->bad->what : "");
   return told;
 }
