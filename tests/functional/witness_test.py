@@ -86,7 +86,7 @@ class Witness:
         return tamper.files_of(f"{self.folder}/state")
 
     def cosign(self, log, *words):
-        return self.program.run("admin/audit/postern-cosign", log, "--witness", f"https://127.0.0.1:{self.port}", "--witness-vkey", f"{self.folder}/vkey",
+        return self.program.run("admin/audit/postern-cosign", log, "--witness", f"https://127.0.0.1:{self.port}", "--witness-vkey", f"{self.folder}/witness.vkey",
                                 "--ca", f"{self.folder}/ca.pem", *words)
 
 
@@ -104,7 +104,7 @@ def text(path):
 def keys(program, folder):
     made = program.run("admin/witness/postern-witness", "keygen", f"{folder}/key", NAME)
     check(made.returncode == 0 and made.stdout.startswith(NAME + "+"), "keygen makes a key and prints its verifier key", made.stderr)
-    tamper.write(folder, "vkey", made.stdout.encode())
+    tamper.write(folder, "witness.vkey", made.stdout.encode())
     check(os.stat(f"{folder}/key").st_mode & 0o777 == 0o600 and text(f"{folder}/key").startswith("PRIVATE+KEY+"), "the key's file is the owner's alone")
     key = text(f"{folder}/key")
     again = program.run("admin/witness/postern-witness", "keygen", f"{folder}/key", NAME)
@@ -126,10 +126,10 @@ def life(program, witness, base):
         witness.stop(signal.SIGKILL)
         check(witness.start(), "killed after its answer, the witness starts again")
         check(text(kept).startswith(text(f"{own}/checkpoint")), "the cosigned copy is the checkpoint and a line")
-    done = program.audit("verify", own, "--vkey", f"{own}/vkey", "--witness", f"{witness.folder}/vkey", "--json")
+    done = program.audit("verify", own, "--vkey", f"{own}/vkey", "--witness", f"{witness.folder}/witness.vkey", "--json")
     check(done.returncode == 0 and f'"name":"{NAME}","size":700' in done.stdout, "verify --witness sees it", done.stdout + done.stderr)
     program.audit("prove", own, "--leaf", 5, "-o", f"{base}/five.tlog-proof")
-    done = program.audit("check-proof", f"{base}/five.tlog-proof", "--vkey", f"{own}/vkey", "--witness", f"{witness.folder}/vkey")
+    done = program.audit("check-proof", f"{base}/five.tlog-proof", "--vkey", f"{own}/vkey", "--witness", f"{witness.folder}/witness.vkey")
     check(done.returncode == 0, "and a proof carries it", done.stdout + done.stderr)
     origin_hash = hashlib.sha256(b"bank.example/postern/audit").hexdigest()
     status, _, note = witness.ask("GET", f"/{origin_hash}/checkpoint")
