@@ -154,6 +154,6 @@ std::vector<std::array<std::uint8_t, 16>> Keys::idempotency_hashes(std::string_v
 
 Signature Keys::sign(std::string_view text) const { return suite_->sign(log_secret_, as_bytes(text)); }
 
-Secret Keys::store_key() const { return store_key_of(*suite_, of(Purpose::store).back().key); }
+Secret Keys::store_key() const { return store_key_of(*suite_, of(Purpose::store).front().key); }
 
 }  // namespace postern

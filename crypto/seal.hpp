@@ -58,7 +58,8 @@ class Keys {
   Signature sign(std::string_view text) const;
   PublicKey log_public_key() const { return log_public_; }
 
-  // 32 bytes of raw key and 16 of salt for SQLCipher.
+  // 32 bytes of raw key and 16 of salt for SQLCipher: the oldest version, which the file is under. A newer one waits until the file is
+  // written anew under it at the next unlock; then the older is destroyed.
   Secret store_key() const;
 
   const Suite& suite() const { return *suite_; }

@@ -87,7 +87,7 @@ void trace(vault::Turn& turn, vault::Context& context, const std::string& text, 
 }
 
 void find(vault::Turn& turn, vault::Context& context, const control::Find& ask, const std::string& actor, control::Reply& reply) {
-  const std::uint64_t wanted = context.keys.pseudonym(ask.address());
+  const std::vector<std::uint64_t> wanted = context.keys.pseudonyms(ask.address());
   const std::size_t limit = std::clamp<std::uint32_t>(ask.limit(), 1, 100);
   const Result<std::vector<store::FlightRow>> rows = context.store.scan(ask.after(), kScanned);
   if (!rows) return reply.set_error(rows.what());
@@ -96,7 +96,7 @@ void find(vault::Turn& turn, vault::Context& context, const control::Find& ask, 
   for (const store::FlightRow& row : *rows) {
     page.set_after(row.key);
     const std::optional<Flight> flight = decode_flight(row.key, row.data);
-    if (!flight || flight->recipient != wanted) continue;
+    if (!flight || std::ranges::find(wanted, flight->recipient) == wanted.end()) continue;
     *page.add_message() = head_of(context, *flight);
     if (++found == limit) break;
   }

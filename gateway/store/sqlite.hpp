@@ -28,6 +28,11 @@ using Connection = std::unique_ptr<sqlite3, ConnectionClose>;
 // to 53 us a message), and the pages hold sealed fields; SQLCipher wipes its own keys in any case.
 Result<Connection> open_encrypted(const std::string& path, const Secret& key_and_salt);
 
+// The key as SQLCipher takes it, 99 characters (and a NUL behind them), in locked memory; and giving it to an open connection.
+inline constexpr int kKeySpec = 99;
+Result<Secret> key_spec(const Secret& key_and_salt);
+Status give_key(sqlite3* db, const Secret& key_and_salt);
+
 Status run(sqlite3* db, const char* sql);
 
 // A prepared statement. Bind by position from 1, then step() for rows or done() for writes; both leave it ready to bind

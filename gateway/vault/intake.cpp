@@ -147,17 +147,20 @@ bool Intake::within_rate(const config::Client& client, TimeMs now) {
 }
 
 bool Intake::settled_by_key(Turn& turn, const config::Client& client, const wire::Submit& submit, wire::Verdict& verdict) {
-  const std::array<std::uint8_t, 16> hash = context_.keys.idempotency_hash(client.name, submit.idempotency_key());
   std::optional<store::IdempotencyRow> known;
-  if (const auto fresh = fresh_keys_.find(std::string(as_text(hash))); fresh != fresh_keys_.end()) {
-    known = fresh->second;
-  } else {
-    Result<std::optional<store::IdempotencyRow>> row = context_.store.idempotency(turn.number_of_client(client.name), hash);
-    if (!row) {
-      turn.fail_with(row.what());
-      return true;
+  // A message from before a rotation of the key stands under an older version.
+  for (const std::array<std::uint8_t, 16>& hash : context_.keys.idempotency_hashes(client.name, submit.idempotency_key())) {
+    if (const auto fresh = fresh_keys_.find(std::string(as_text(hash))); fresh != fresh_keys_.end()) {
+      known = fresh->second;
+    } else {
+      Result<std::optional<store::IdempotencyRow>> row = context_.store.idempotency(turn.number_of_client(client.name), hash);
+      if (!row) {
+        turn.fail_with(row.what());
+        return true;
+      }
+      known = *row;
     }
-    known = *row;
+    if (known) break;
   }
   if (!known) return false;
   const std::string_view given = std::string_view(submit.fingerprint()).substr(0, known->fingerprint.size());
