@@ -140,7 +140,7 @@ Status Posternd::leaf(EventType type, const audit::Body& body) {
 }
 
 void Posternd::lock(const std::string& actor) {
-  if (!vault_) return;
+  if (!vault_) return custody_.lock();
   (void)vault_->turn([&](vault::Turn& t) { t.leaf(EventType::locked, {{audit::Field::actor, actor}}); });
   (void)vault_->publish();
   bus_.serve(nullptr);
