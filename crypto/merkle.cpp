@@ -53,30 +53,36 @@ Hash root_of(std::span<const Hash> leaves) {
   return tree.root();
 }
 
-void inclusion(std::span<const Hash> leaves, std::uint64_t index, std::vector<Hash>& proof) {
-  if (leaves.size() <= 1) return;
-  const std::uint64_t k = split_of(leaves.size());
-  if (index < k) {
-    inclusion(leaves.first(k), index, proof);
-    proof.push_back(root_of(leaves.subspan(k)));
+RangeRoot ranges_of(const std::vector<Hash>& leaves) {
+  return [&leaves](std::uint64_t begin, std::uint64_t end) { return root_of(std::span(leaves).subspan(begin, end - begin)); };
+}
+
+// Of the leaf `index` in the subtree [begin, end).
+void inclusion(std::uint64_t begin, std::uint64_t end, std::uint64_t index, const RangeRoot& root, std::vector<Hash>& proof) {
+  if (end - begin <= 1) return;
+  const std::uint64_t middle = begin + split_of(end - begin);
+  if (index < middle) {
+    inclusion(begin, middle, index, root, proof);
+    proof.push_back(root(middle, end));
   } else {
-    inclusion(leaves.subspan(k), index - k, proof);
-    proof.push_back(root_of(leaves.first(k)));
+    inclusion(middle, end, index, root, proof);
+    proof.push_back(root(begin, middle));
   }
 }
 
-void consistency(std::span<const Hash> leaves, std::uint64_t old_size, bool whole, std::vector<Hash>& proof) {
-  if (old_size == leaves.size()) {
-    if (!whole) proof.push_back(root_of(leaves));
+// Between the trees of `old_end` and `end` leaves, within the subtree [begin, end).
+void consistency(std::uint64_t begin, std::uint64_t end, std::uint64_t old_end, bool whole, const RangeRoot& root, std::vector<Hash>& proof) {
+  if (old_end == end) {
+    if (!whole) proof.push_back(root(begin, end));
     return;
   }
-  const std::uint64_t k = split_of(leaves.size());
-  if (old_size <= k) {
-    consistency(leaves.first(k), old_size, whole, proof);
-    proof.push_back(root_of(leaves.subspan(k)));
+  const std::uint64_t middle = begin + split_of(end - begin);
+  if (old_end <= middle) {
+    consistency(begin, middle, old_end, whole, root, proof);
+    proof.push_back(root(middle, end));
   } else {
-    consistency(leaves.subspan(k), old_size - k, /*whole=*/false, proof);
-    proof.push_back(root_of(leaves.first(k)));
+    consistency(middle, end, old_end, /*whole=*/false, root, proof);
+    proof.push_back(root(begin, middle));
   }
 }
 
@@ -113,16 +119,24 @@ std::optional<MerkleFrontier> MerkleFrontier::resume(std::uint64_t size, std::ve
 
 Hash merkle_root(const std::vector<Hash>& leaves) { return root_of(leaves); }
 
-std::vector<Hash> inclusion_proof(const std::vector<Hash>& leaves, std::uint64_t index) {
+std::vector<Hash> inclusion_proof(std::uint64_t index, std::uint64_t size, const RangeRoot& root_of) {
   std::vector<Hash> proof;
-  if (index < leaves.size()) inclusion(leaves, index, proof);
+  if (index < size) inclusion(0, size, index, root_of, proof);
   return proof;
 }
 
-std::vector<Hash> consistency_proof(const std::vector<Hash>& leaves, std::uint64_t old_size) {
+std::vector<Hash> consistency_proof(std::uint64_t old_size, std::uint64_t size, const RangeRoot& root_of) {
   std::vector<Hash> proof;
-  if (old_size > 0 && old_size <= leaves.size()) consistency(leaves, old_size, /*whole=*/true, proof);
+  if (old_size > 0 && old_size <= size) consistency(0, size, old_size, /*whole=*/true, root_of, proof);
   return proof;
+}
+
+std::vector<Hash> inclusion_proof(const std::vector<Hash>& leaves, std::uint64_t index) {
+  return inclusion_proof(index, leaves.size(), ranges_of(leaves));
+}
+
+std::vector<Hash> consistency_proof(const std::vector<Hash>& leaves, std::uint64_t old_size) {
+  return consistency_proof(old_size, leaves.size(), ranges_of(leaves));
 }
 
 bool verify_inclusion(const Hash& leaf, std::uint64_t index, std::uint64_t size, const std::vector<Hash>& proof, const Hash& root) {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the append-only Merkle tree of RFC 6962 section 2.1, over SHA-256.
-// Used by: posternd (builds it) and the verifiers. Threads: plain values. Errors: a proof that does not
+// Used by: posternd (builds it), the verifiers and the witness. Threads: plain values. Errors: a proof that does not
 // fit is false, never a crash: proofs come from outside.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -38,9 +39,15 @@ class MerkleFrontier {
 // Root of the given leaves' hashes.
 Hash merkle_root(const std::vector<Hash>& leaves);
 
-// RFC 6962 section 2.1.1 and 2.1.2, over all leaf hashes.
+// RFC 6962 sections 2.1.1 and 2.1.2, over all leaf hashes. Empty when there is no such proof.
 std::vector<Hash> inclusion_proof(const std::vector<Hash>& leaves, std::uint64_t index);
 std::vector<Hash> consistency_proof(const std::vector<Hash>& leaves, std::uint64_t old_size);
+
+// The same for a tree that is not in memory: `root_of` gives the root of the leaves [begin, end), which it is
+// asked at most 64 times for one proof.
+using RangeRoot = std::function<Hash(std::uint64_t begin, std::uint64_t end)>;
+std::vector<Hash> inclusion_proof(std::uint64_t index, std::uint64_t size, const RangeRoot& root_of);
+std::vector<Hash> consistency_proof(std::uint64_t old_size, std::uint64_t size, const RangeRoot& root_of);
 
 // RFC 9162 sections 2.1.3.2 and 2.1.4.2.
 bool verify_inclusion(const Hash& leaf, std::uint64_t index, std::uint64_t size, const std::vector<Hash>& proof, const Hash& root);

@@ -1,34 +1,100 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: signed checkpoints of the audit log in the C2SP formats signed-note and tlog-checkpoint, and
-// verifier keys ("name+hash+key"). Used by: posternd (signs) and the verifiers. Threads: plain values.
+// Purpose: signed checkpoints of the audit log in the C2SP formats signed-note, tlog-checkpoint and
+// tlog-cosignature (Ed25519), and verifier keys ("name+hash+key"). Used by: posternd (signs), the
+// verifiers, the witness. Threads: plain values.
 // Errors: text that is not exactly of the format is refused; lines of unknown keys are skipped, as
-// signed-note demands.
+// signed-note demands; a false signature under a known name and hash discards the whole note.
+// Limits: a note has at most 64 KiB and 64 signature lines; a checkpoint has its three lines and no more.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "crypto/merkle.hpp"
 #include "crypto/result.hpp"
 
 namespace postern {
 
+using PublicKey = std::array<std::uint8_t, 32>;   // Ed25519
+using Signature = std::array<std::uint8_t, 64>;
+
+// Signature types of signed-note that we use; the numbers are C2SP's.
+enum class KeyType : std::uint8_t {
+  ed25519 = 0x01,    // signs the text as it is
+  cosigner = 0x04,   // a witness: signs the text under a header with the time (tlog-cosignature)
+};
+
+// The public side of a key with its name.
+struct Verifier {
+  std::string name;
+  KeyType type = KeyType::ed25519;
+  PublicKey key{};
+  bool operator==(const Verifier&) const = default;
+};
+
+// The key as text: NAME+HASH+BASE64. The name holds no '+', space or control character.
+std::string verifier_key(const Verifier& verifier);
+std::string verifier_key(std::string_view name, const PublicKey& public_key);
+Result<Verifier> parse_verifier(std::string_view vkey);
+
 struct Checkpoint {
   std::string origin;   // "bank.example/postern/audit"
   std::uint64_t size = 0;
   Hash root{};
+  bool operator==(const Checkpoint&) const = default;
 };
 
-// The key's public side as text. `name` holds no '+', space or control character.
-std::string verifier_key(std::string_view name, const std::array<std::uint8_t, 32>& public_key);
+// The three lines that are signed, each with its newline.
+std::string checkpoint_text(const Checkpoint& checkpoint);
 
-// The signed text. `sign` gives the Ed25519 signature of the text it gets.
-std::string sign_checkpoint(const Checkpoint& checkpoint, const std::array<std::uint8_t, 32>& public_key,
-                            const std::function<std::array<std::uint8_t, 64>(std::string_view)>& sign);
+// One that signs: `sign` gives the Ed25519 signature of the bytes it gets.
+struct Signer {
+  Verifier verifier;
+  std::function<Signature(std::string_view)> sign;
+};
 
-// The checkpoint of a signed text whose signature by `vkey` is good.
-Result<Checkpoint> open_checkpoint(std::string_view text, std::string_view vkey);
+// Any text that ends in a line break and holds no empty line, with a signature line of each.
+std::string sign_note(std::string_view text, const std::vector<Signer>& signers);
+// The checkpoint with one signature line for each signer, in their order. Signers are of type ed25519.
+std::string sign_checkpoint(const Checkpoint& checkpoint, const std::vector<Signer>& signers);
+// Signed by one key under the origin's name.
+std::string sign_checkpoint(const Checkpoint& checkpoint, const PublicKey& public_key, const std::function<Signature(std::string_view)>& sign);
+
+// The line that a witness adds to a checkpoint: "— NAME BASE64(id | time | signature)\n". `time_s` is Unix
+// seconds, not 0. The signer is of type cosigner.
+std::string cosignature_line(std::string_view checkpoint_text, const Signer& witness, std::uint64_t time_s);
+
+// A note that was read and of which no signature has been checked yet.
+struct SignedCheckpoint {
+  struct Line {
+    std::string name;
+    Bytes signature;    // key hash 4 | what the key's type says
+  };
+  Checkpoint checkpoint;
+  std::string text;     // what is signed
+  std::vector<Line> lines;
+};
+Result<SignedCheckpoint> read_checkpoint(std::string_view note);
+
+// The time of this key's good signature: a cosigner's in Unix seconds, else 0. Nothing when no line has this
+// key's name and hash. Errors: such a line is false (also beside a good one).
+Result<std::optional<std::uint64_t>> find_signature(const SignedCheckpoint& note, const Verifier& key);
+// The same where the signature must be there: its absence is an Error too.
+Result<std::uint64_t> signed_by(const SignedCheckpoint& note, const Verifier& key);
+
+// The checkpoint of a note whose signature by `vkey` is good.
+Result<Checkpoint> open_checkpoint(std::string_view note, std::string_view vkey);
+
+// Names of epochs: "000007", at least six digits, and "ORIGIN/epoch/000007", the name of that epoch's key.
+std::string epoch_digits(std::uint32_t epoch);
+std::string epoch_key_name(std::string_view origin, std::uint32_t epoch);
+
+// A decimal number as C2SP writes it: digits only, no leading zero, at most 2^64-1.
+bool read_decimal(std::string_view text, std::uint64_t& out);
 
 }  // namespace postern

@@ -22,10 +22,12 @@ enum class Purpose : std::uint8_t {
   anchor = 9,          // MAC of the roll-back anchor file
   state_sum = 10,      // keyed sum over the store's rows
   backup = 11,         // seals what a backup says of itself
+  holder_mask = 12,    // hides whose key opens a field
 };
 
 inline constexpr std::array kPurposes{Purpose::store,  Purpose::content, Purpose::audit_body,     Purpose::pseudonym, Purpose::idempotency, Purpose::ring,
-                                      Purpose::epoch,  Purpose::otp_commitment, Purpose::anchor, Purpose::state_sum, Purpose::backup};
+                                      Purpose::epoch,  Purpose::otp_commitment, Purpose::anchor, Purpose::state_sum, Purpose::backup,
+                                      Purpose::holder_mask};
 
 // "content", as `postern keys` takes and prints it.
 std::string_view name_of(Purpose purpose);
@@ -36,7 +38,8 @@ std::optional<Purpose> purpose_of(std::uint8_t number);
 enum class Use : std::uint8_t { store, seal, hash };
 Use use_of(Purpose purpose);
 
-// How long one version of the key is to be used before the next (security policy, not enforced): days; 0: no limit of its own.
+// How long one version of the key is to be used before the next (security policy, not enforced): days; 0: it
+// is never replaced.
 unsigned period_days(Purpose purpose);
 inline constexpr unsigned kMasterPeriodDays = 365;
 

@@ -81,7 +81,7 @@ class Slab {
   }
 
  private:
-  static constexpr std::size_t kSize = 256 * 1024;
+  static constexpr std::size_t kSize = 512 * 1024;
   static std::size_t rounded(std::size_t size) { return (std::max<std::size_t>(size, 1) + 15) / 16 * 16; }
 
   Slab() {

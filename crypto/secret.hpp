@@ -3,7 +3,7 @@
 // Used by: every process that holds a credential. Threads: the allocator is not thread-safe; secrets
 // are created and destroyed on one thread.
 // Ownership: a secret owns its bytes and wipes them when it ends. Storage comes from one locked,
-// guarded slab of 256 KiB that is kept out of core dumps: one guarded allocation per secret would
+// guarded slab of 512 KiB that is kept out of core dumps: one guarded allocation per secret would
 // exhaust the locked-memory limit silently.
 // Errors: allocation failure ends the process.
 #pragma once

@@ -82,7 +82,6 @@ Result<Keyring> Custody::make(const control::Init& ask) const {
     if (!custodians) return fail(custodians.what());
     if (const Status added = ring.add_quorum_slot("quorum", ask.quorum().needed(), *custodians, wall_ms()); !added) return fail(added.what());
   }
-  if (const Status saved = ring.save(path_, Keyring::Replace::no); !saved) return fail(saved.what());
   return ring;
 }
 
@@ -219,7 +218,7 @@ Status Custody::rotate(const std::string& what, const std::string& actor, contro
     if (what != name && !all) continue;
     if (period_days(purpose) == 0) {
       if (all) continue;
-      return fail("key '" + name + "' is not rotated: sums over the whole store were made with it");
+      return fail("key '" + name + "' lives as long as the store: what it made stands in rows that are not made anew");
     }
     if (purpose == Purpose::store && ring_->versions(purpose).size() > 1) {
       if (all) continue;

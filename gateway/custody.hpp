@@ -30,7 +30,7 @@ class Custody {
 
   bool initialised() const;
 
-  // A new keyring with what the request names; saved and open, not yet adopted.
+  // A new keyring with what the request names; neither saved nor adopted.
   Result<Keyring> make(const control::Init& ask) const;
 
   // Takes one thing towards unlocking. `credential` is the configured key file's path, or empty.

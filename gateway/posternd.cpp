@@ -81,7 +81,24 @@ void Posternd::stop() {
 Status Posternd::init(const control::Init& ask, const std::string& actor) {
   Result<Keyring> ring = custody_.make(ask);
   if (!ring) return fail(ring.what());
+  // The keyring gets its name last: a crash before leaves a gateway that is not initialised, not one that misses its store.
+  // A keyring under the first name says that what lies beside it is of an init that nobody was told has worked.
+  const bool cut_off = fs::exists(unfinished_keyring_path());
+  std::error_code error;
+  for (const char* file : {"/postern.db", "/postern.db-wal", "/postern.db-shm", "/postern.db-journal", "/audit", "/ring", "/ring.new", "/epoch", "/epoch.new"})
+    if (cut_off && !error) fs::remove_all(config_->state_folder + file, error);
+  if (error) return fail("what an interrupted init left in " + config_->state_folder + " cannot be removed: " + error.message());
+  if (const Status saved = ring->save(unfinished_keyring_path(), cut_off ? Keyring::Replace::yes : Keyring::Replace::no); !saved) return saved;
   return open_vault(std::move(*ring), {actor, "init", {}, /*fresh=*/true});
+}
+
+Status Posternd::finish_keyring() {
+  if (renameat2(AT_FDCWD, unfinished_keyring_path().c_str(), AT_FDCWD, keyring_path().c_str(), RENAME_NOREPLACE) != 0)
+    return fail("keyring " + keyring_path() + ": " + std::strerror(errno));
+  const int folder = open(config_->state_folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = folder >= 0 && fsync(folder) == 0;
+  if (folder >= 0) close(folder);
+  return synced ? Status() : fail("keyring " + keyring_path() + ": its folder could not be synced; restart posternd and unlock it");
 }
 
 Result<std::string> Posternd::unlock(const control::Unlock& ask, const std::string& actor) {
@@ -109,12 +126,11 @@ Status Posternd::open_vault(Keyring ring, const Opening& opening) {
   Result<std::unique_ptr<vault::Vault>> opened = vault::Vault::open(config_, ring, config_->state_folder, vault::Clock::system(),
                                                                      opening.fresh ? vault::Vault::Opening::fresh : vault::Vault::Opening::existing);
   if (!opened) return fail(opened.what());
-  const bool recovered = (*opened)->ended_badly();
+  const bool recovered = !opening.fresh && (*opened)->ended_badly();
   const int failed_before = custody_.failures();
   const Status told = (*opened)->turn([&](vault::Turn& t) {
     if (recovered) t.leaf(EventType::recovered, {});
     if (failed_before > 0) t.leaf(EventType::unlock_failed, {{audit::Field::count, std::to_string(failed_before)}});
-    if (opening.fresh) t.leaf(EventType::initialised, {{audit::Field::actor, opening.actor}});
     t.leaf(EventType::started, {{audit::Field::text, std::string("posternd ") + POSTERN_VERSION}});
     for (const std::string& custodian : opening.custodians) t.leaf(EventType::custodian_share, {{audit::Field::object, custodian}});
     t.leaf(EventType::unlocked, {{audit::Field::actor, opening.actor}, {audit::Field::text, opening.how}});
@@ -122,6 +138,8 @@ Status Posternd::open_vault(Keyring ring, const Opening& opening) {
     t.leaf(EventType::config_loaded, {{audit::Field::object, config_->sha256}});
   });
   if (!told) return told;
+  if (opening.fresh)
+    if (const Status named = finish_keyring(); !named) return named;
   vault_ = std::move(*opened);
   log::info("vault.open", "unlocked by {}, {}; profile {}: {}; {} messages wait", opening.actor, opening.how, name_of(ring.profile()), ring.suite().provider(),
             vault_->context().metrics.waiting);
@@ -227,6 +245,9 @@ void Posternd::answer(const std::string& actor, control::Request& request, contr
     case control::Request::kMetrics:
     case control::Request::kNumber:
     case control::Request::kCheckpoint:
+    case control::Request::kErase:
+    case control::Request::kCertificate:
+    case control::Request::kCheckText:
     case control::Request::ASK_NOT_SET: break;
   }
   if (!vault_) return reply.set_error(custody_.initialised() ? "the vault is locked; run 'postern unlock'" : "this gateway is not initialised; run 'postern init'");
@@ -250,7 +271,7 @@ void Posternd::answer_open(const std::string& actor, control::Request& request, 
       if (const Status published = vault_->publish(); !published) return reply.set_error(published.what());
       control::AuditFacts& facts = *reply.mutable_audit();
       facts.set_folder(config_->state_folder + "/audit");
-      facts.set_vkey(verifier_key(config_->audit_origin, context.keys.log_public_key()));
+      facts.set_vkey(vault_->verifier_keys());
       facts.set_leaves(context.log.size());
       facts.set_published(vault_->tiles().published());
       return;
@@ -262,6 +283,14 @@ void Posternd::answer_open(const std::string& actor, control::Request& request, 
       if (context.numbers) reports::fill(context.numbers->facts(), *reply.mutable_numbers());
       return;
     }
+    case control::Request::kErase: return erase(request.erase(), actor, reply);
+    case control::Request::kCertificate: {
+      const std::optional<std::string> text = vault_->erasure_certificate(request.certificate().person(), request.certificate().leaf());
+      return reply.mutable_erasure()->set_certificate(text.value_or(""));
+    }
+    case control::Request::kCheckText:
+      in_turn([&](vault::Turn& t) { reports::check_text(t, context, request.check_text(), actor, reply); });
+      return wipe_text(*request.mutable_check_text()->mutable_text());
     case control::Request::kNumber: return reports::number(context, request.number(), reply);
     case control::Request::kMetrics: return reply.set_metrics(vault_->queries().metrics_text());
     case control::Request::kInit:
@@ -272,6 +301,16 @@ void Posternd::answer_open(const std::string& actor, control::Request& request, 
     case control::Request::kKeys:
     case control::Request::ASK_NOT_SET: return;
   }
+}
+
+void Posternd::erase(const control::Erase& ask, const std::string& actor, control::Reply& reply) {
+  if (ask.reference().empty() == ask.address().empty()) return reply.set_error("name the customer by reference or by address");
+  const std::uint64_t person = vault::person_of(vault_->context().keys, ask.reference(), ask.address());
+  const Result<std::uint64_t> leaf = vault_->erase(person, actor);
+  after_turn(leaf ? Status() : Status(std::unexpected(leaf.error())));
+  if (!leaf) return reply.set_error(leaf.what());
+  reply.mutable_erasure()->set_person(person);
+  reply.mutable_erasure()->set_leaf(*leaf);
 }
 
 void Posternd::fill_status(control::Status& status) const {

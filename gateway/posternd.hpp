@@ -29,6 +29,7 @@ class Posternd {
 
  private:
   std::string keyring_path() const { return config_->state_folder + "/keyring"; }
+  std::string unfinished_keyring_path() const { return keyring_path() + ".init"; }
   bool allowed(const std::string& user);
   Status init(const control::Init& ask, const std::string& actor);
   Result<std::string> unlock(const control::Unlock& ask, const std::string& actor);   // what is still needed; empty: open
@@ -37,6 +38,7 @@ class Posternd {
     std::vector<std::string> custodians;
     bool fresh = false;
   };
+  Status finish_keyring();  // gives the keyring its name, durably
   Status open_vault(Keyring ring, const Opening& opening);
   Status leaf(EventType type, const audit::Body& body);
   void lock(const std::string& actor);
@@ -49,6 +51,7 @@ class Posternd {
 
   void answer(const std::string& actor, control::Request& request, control::Reply& reply);
   void answer_open(const std::string& actor, control::Request& request, control::Reply& reply);
+  void erase(const control::Erase& ask, const std::string& actor, control::Reply& reply);
   void fill_status(control::Status& status) const;
   Status take_numbers(const control::NumbersChunk& chunk, const std::string& actor);
 

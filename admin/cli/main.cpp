@@ -24,6 +24,7 @@ struct Line {
   TraceOptions trace;
   FindOptions find;
   AuditOptions audit;
+  RecipientOptions recipient;
   NumbersOptions numbers;
   ConfigOptions config;
   DoctorOptions doctor;
@@ -126,7 +127,20 @@ void add_audit(CLI::App& app, Line& line) {
   CLI::App* check = verb(*audit, line, "verify", "check every record, the tree and the signature", "postern audit verify /var/lib/postern/audit --vkey audit.vkey",
                          [&] { return audit_verify(line.common, line.audit); });
   check->add_option("folder", line.audit.folder, "folder of the log; empty: that of the running gateway");
-  check->add_option("--vkey", line.audit.vkey, "verifier key, as text or in a file");
+  check->add_option("--vkey", line.audit.vkeys, "verifier keys of the log and its epochs, as text or in files");
+  verb(*audit, line, "check-text", "whether a message said the text on standard input, though nobody can read it", "postern audit check-text 019ab0c2-3f5e-7a10-8c4d-5e6f70819203 < text",
+       [&] { return audit_check_text(line.common, line.trace); })
+      ->add_option("id", line.trace.id, "message id")->required();
+}
+
+void add_recipient(CLI::App& app, Line& line) {
+  CLI::App* recipient = app.add_subcommand("recipient", "customers")->require_subcommand(1);
+  CLI::App* erase = verb(*recipient, line, "erase", "destroy a customer's key: what was kept of the customer is lost for good",
+                         "postern recipient erase C-1001 --out certificate.txt", [&] { return recipient_erase(line.common, line.recipient); });
+  CLI::Option* reference = erase->add_option("reference", line.recipient.reference, "the bank's reference of the customer");
+  erase->add_option("--address", line.recipient.address, "for a customer without a reference: number (digits), e-mail address or token; '-' reads it")
+      ->excludes(reference);
+  erase->add_option("--out", line.recipient.out, "where the certificate goes");
 }
 
 void add_numbers(CLI::App& app, Line& line) {
@@ -171,6 +185,7 @@ int main(int argc, char** argv) {
   add_key_verbs(app, line);
   add_looking(app, line);
   add_audit(app, line);
+  add_recipient(app, line);
   add_numbers(app, line);
   add_config(app, line);
   add_sandbox(app, line);

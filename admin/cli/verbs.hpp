@@ -64,8 +64,13 @@ int trace(const Common& common, const TraceOptions& options);
 struct FindOptions { std::string address; unsigned limit = 20; };
 int find(const Common& common, const FindOptions& options);
 
-struct AuditOptions { std::string folder, vkey; };
+struct AuditOptions { std::string folder; std::vector<std::string> vkeys; };
 int audit_verify(const Common& common, const AuditOptions& options);
+
+int audit_check_text(const Common& common, const TraceOptions& options);
+
+struct RecipientOptions { std::string reference, address, out; };
+int recipient_erase(const Common& common, const RecipientOptions& options);
 
 struct NumbersOptions { std::string file, number; };
 int numbers_import(const Common& common, const NumbersOptions& options);

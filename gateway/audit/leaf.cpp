@@ -13,7 +13,7 @@ constexpr std::size_t kMaxField = 1024, kMaxBody = 6 * 1024;
 
 Bytes encode(const Leaf& leaf) {
   Bytes bytes;
-  bytes.reserve(112 + leaf.body.size());
+  bytes.reserve(113 + leaf.body.size());
   ByteWriter out(bytes);
   out.u8(kVersion);
   out.u16(static_cast<std::uint16_t>(leaf.type));
@@ -29,6 +29,7 @@ Bytes encode(const Leaf& leaf) {
   out.u8(leaf.attempt);
   out.u8(static_cast<std::uint8_t>(leaf.state));
   out.raw(leaf.previous);
+  out.u8(static_cast<std::uint8_t>(leaf.body_kind));
   out.view16(leaf.body);
   return bytes;
 }
@@ -57,7 +58,10 @@ std::optional<Leaf> decode_leaf(ByteView bytes) {
   leaf.state = static_cast<MessageState>(in.u8());
   const ByteView previous = in.view(leaf.previous.size());
   std::ranges::copy(previous, leaf.previous.begin());
+  const std::uint8_t kind = in.u8();
+  leaf.body_kind = static_cast<BodyKind>(kind);
   const ByteView body = in.view16();
+  if (kind > static_cast<std::uint8_t>(BodyKind::person) || body.empty() != (leaf.body_kind == BodyKind::none)) return std::nullopt;
   leaf.body.assign(body.begin(), body.end());
   if (!in.finish()) return std::nullopt;
   return leaf;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: one audit leaf: what stands in the Merkle tree, byte by byte (crypto/DESIGN.md, "Audit
-// leaf"). The header is readable by anybody, the body is sealed; the tree's hash covers both, so a
-// verifier needs no key. Used by: posternd, the verifiers. Threads: plain values.
+// leaf"). The header is readable by anybody, the body is sealed (to the log, or to the person it speaks
+// of) or open; the tree's hash covers both, so a verifier needs no key, and a person's key can be
+// destroyed without breaking the tree. Used by: posternd, the verifiers. Threads: plain values.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +30,20 @@ enum class Field : std::uint8_t {
   scenario = 8,
   template_name = 9,
   network = 10,
+  key = 11,         // 32 bytes: an epoch's public key
+  begins = 12,      // 8 bytes, UTC microseconds: of an epoch
+  ends = 13,
+  commitment = 14,  // keyed, hex: of a text that nobody may read
 };
 using Body = std::vector<std::pair<Field, std::string>>;
+
+// How the body stands in the leaf; numbers are frozen.
+enum class BodyKind : std::uint8_t {
+  none = 0,
+  open = 1,         // readable by everybody
+  log = 2,          // sealed under the log's own key
+  person = 3,       // sealed under the key of the person it speaks of
+};
 
 struct Leaf {
   std::uint64_t sequence = 0;      // 0 for the first
@@ -45,7 +58,8 @@ struct Leaf {
   std::uint8_t attempt = 0;        // number from 1, 0: none
   MessageState state = MessageState::active;  // the final state that this event brought, else active
   Hash previous{};                 // leaf hash of the leaf before
-  Bytes body;                      // sealed, or empty
+  BodyKind body_kind = BodyKind::none;
+  Bytes body;                      // empty exactly for `none`
 };
 
 Bytes encode(const Leaf& leaf);

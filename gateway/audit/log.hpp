@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "crypto/field_key.hpp"
 #include "crypto/seal.hpp"
 #include "gateway/audit/leaf.hpp"
 
@@ -26,13 +27,18 @@ class Log {
   struct Mark {
     MerkleFrontier tree;
     Hash previous{};                // of the last leaf; zero for an empty log
+    std::uint32_t epoch = 0;        // of the next leaf
+    std::int64_t utc_us = 0;        // of the last leaf; no later one is earlier
   };
 
   Log(const Keys& keys, Mark mark) : keys_(keys), mark_(std::move(mark)) {}
 
-  // Fills sequence, epoch, previous hash and times of the leaf, seals the body, and appends it.
-  // Returns its sequence.
-  std::uint64_t append(Leaf leaf, const Body& body, std::int64_t utc_us, std::uint64_t steady_us);
+  // Fills sequence, epoch, previous hash and times of the leaf, places the body (sealed to `person` where
+  // one is given, else under the log's key), and appends it. Returns its sequence. An `epoch_begun` leaf
+  // is the last of its epoch.
+  std::uint64_t append(Leaf leaf, const Body& body, std::int64_t utc_us, std::uint64_t steady_us, const FieldKey* person = nullptr);
+  // The same with a body that everybody can read.
+  std::uint64_t append_open(Leaf leaf, const Body& body, std::int64_t utc_us, std::uint64_t steady_us);
 
   // The leaves since the last take(): what the next commit makes true.
   const std::vector<Entry>& fresh() const { return fresh_; }
@@ -42,10 +48,14 @@ class Log {
   void put_back(Mark mark) { mark_ = std::move(mark); fresh_.clear(); }
   std::uint64_t size() const { return mark_.tree.size(); }
 
-  // The body of one of our leaves; nothing when it was not sealed by these keys for this sequence.
+  // The body of one of our leaves; nothing when it was not sealed by these keys for this sequence, or is
+  // sealed to a person: then open() with that person's key, which person_of() names.
   std::optional<Body> open(const Leaf& leaf) const;
+  std::optional<Body> open(const Leaf& leaf, const FieldKey& person) const;
+  std::optional<std::uint64_t> person_of(const Leaf& leaf) const;
 
  private:
+  std::uint64_t add(Leaf&& leaf);
   const Keys& keys_;
   Mark mark_;
   std::vector<Entry> fresh_;

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 namespace postern::audit {
 namespace {
@@ -17,7 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::size_t kWidth = 256;
 
-Status write_file(const std::string& path, ByteView content) {
+// `durable`: the content is on the disk before the name is; else the caller syncs it.
+Status write_file(const std::string& path, ByteView content, bool durable = false) {
   std::error_code ignored;
   fs::create_directories(fs::path(path).parent_path(), ignored);
   const std::string fresh = path + ".new";
@@ -30,9 +32,10 @@ Status write_file(const std::string& path, ByteView content) {
     if (wrote <= 0) break;
     done += static_cast<std::size_t>(wrote);
   }
+  const bool good = done == content.size() && (!durable || fsync(fd) == 0);
   const int error = errno;
   close(fd);
-  if (done != content.size()) return fail("audit file " + path + ": " + std::strerror(error));
+  if (!good) return fail("audit file " + path + ": " + std::strerror(error));
   if (rename(fresh.c_str(), path.c_str()) != 0) return fail("audit file " + path + ": " + std::strerror(errno));
   return {};
 }
@@ -101,9 +104,14 @@ bool sync_path(const std::string& path) {
   return good;
 }
 
-// Many files are cheaper to sync at once than one by one.
+// Many files are cheaper to sync at once than one by one. Their names too: else a name could still stand for the file that
+// an earlier process wrote under it and did not sync.
 bool sync_all(const std::string& folder, const std::vector<std::string>& paths) {
-  if (paths.size() <= 8) return std::ranges::all_of(paths, sync_path);
+  if (paths.size() <= 8) {
+    std::set<std::string> folders;
+    for (const std::string& path : paths) folders.insert(fs::path(path).parent_path().string());
+    return std::ranges::all_of(paths, sync_path) && std::ranges::all_of(folders, sync_path);
+  }
   const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool good = fd >= 0 && syncfs(fd) == 0;
   if (fd >= 0) close(fd);
@@ -111,6 +119,10 @@ bool sync_all(const std::string& folder, const std::vector<std::string>& paths) 
 }
 
 }  // namespace
+
+std::string epoch_path(std::uint32_t epoch) {
+  return "epoch/" + epoch_digits(epoch);
+}
 
 std::string tile_path(std::uint64_t n) {
   std::array<char, 8> last{};
@@ -123,25 +135,23 @@ std::string tile_path(std::uint64_t n) {
   return path;
 }
 
-Result<Tiles> Tiles::open(const std::string& folder, const std::string& origin, const Keys& keys, std::uint64_t size, const Load& load) {
-  Tiles tiles(folder, origin, keys);
+Result<Tiles> Tiles::open(const std::string& folder, const std::string& identity, std::uint64_t size, const Load& load) {
+  Tiles tiles(folder, identity, load);
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) return fail("audit folder " + folder + ": " + error.message() + "; create it for this user");
-  const std::string vkey = verifier_key(origin, keys.log_public_key());
-  if (const Status wrote = write_file(folder + "/vkey", as_bytes(vkey + "\n")); !wrote) return fail(wrote.what());
 
   // Continue from the last signed checkpoint if its files agree with its root.
   std::uint64_t from = 0;
   if (const std::optional<Bytes> text = read_file(folder + "/checkpoint", 64 * 1024)) {
-    const Result<Checkpoint> last = open_checkpoint(as_text(*text), vkey);
+    const Result<Checkpoint> last = open_checkpoint(as_text(*text), identity);
     if (last && last->size > size)
       return fail("audit log: the published checkpoint has " + std::to_string(last->size) + " leaves, the store has " + std::to_string(size) +
                   "; the store is older than its audit log: an old copy was restored");
     if (last && tiles.resume(last->size) && tiles.root() == last->root) {
       from = tiles.published_ = last->size;
       tiles.ever_published_ = true;
-      if (const Status mended = tiles.mend(load); !mended) return fail(mended.what());
+      if (const Status mended = tiles.mend(); !mended) return fail(mended.what());
     } else {
       tiles.levels_.clear();
       tiles.bundle_.clear();
@@ -156,6 +166,7 @@ Result<Tiles> Tiles::open(const std::string& folder, const std::string& origin, 
       if (const Status added = tiles.add(leaf, leaf_hash(leaf)); !added) return fail(added.what());
     from += leaves->size();
   }
+  if (const Status wrote = tiles.write_keys(); !wrote) return fail(wrote.what());
   return tiles;
 }
 
@@ -188,7 +199,7 @@ bool Tiles::resume(std::uint64_t size) {
 }
 
 // Makes the finished files again that are missing.
-Status Tiles::mend(const Load& load) {
+Status Tiles::mend() {
   const auto missing = [this](const std::string& path) {
     std::error_code ignored;
     if (fs::exists(path, ignored)) return false;
@@ -198,7 +209,7 @@ Status Tiles::mend(const Load& load) {
   for (std::uint64_t n = 0; n < size_ / kWidth; ++n) {
     const std::string path = folder_ + "/tile/entries/" + tile_path(n);
     if (!missing(path)) continue;
-    const Result<std::vector<Bytes>> leaves = leaves_of(n, load);
+    const Result<std::vector<Bytes>> leaves = leaves_of(n, load_);
     if (!leaves) return fail(leaves.what());
     Bytes bundle;
     for (const Bytes& leaf : *leaves) ByteWriter(bundle).view16(leaf);
@@ -209,7 +220,7 @@ Status Tiles::mend(const Load& load) {
     for (std::uint64_t n = 0; n < count; ++n) {
       const std::string path = folder_ + "/tile/" + std::to_string(level) + "/" + tile_path(n);
       if (!missing(path)) continue;
-      const Result<std::vector<Hash>> hashes = hashes_of(level, n, load);
+      const Result<std::vector<Hash>> hashes = hashes_of(level, n, load_);
       if (!hashes) return fail(hashes.what());
       if (const Status wrote = write_finished(path, hashes_as_bytes(*hashes)); !wrote) return wrote;
     }
@@ -280,29 +291,74 @@ Hash Tiles::root() const {
   return root.value_or(sha256({}));
 }
 
-Status Tiles::publish() {
+Status Tiles::publish(const std::vector<Signer>& signers) {
   if (ever_published_ && published_ == size_) return {};
+  const Result<std::string> text = settle(signers);
+  return text ? put_checkpoint(*text) : fail(text.what());
+}
+
+Status Tiles::publish_last_of(std::uint32_t epoch, const std::vector<Signer>& signers) {
+  const Result<std::string> text = settle(signers);
+  if (!text) return fail(text.what());
+  const std::string path = folder_ + "/" + epoch_path(epoch);
+  if (const Status wrote = write_file(path, as_bytes(*text), /*durable=*/true); !wrote) return wrote;
+  if (!sync_path(folder_ + "/epoch")) return fail("audit file " + path + " could not be synced");
+  return put_checkpoint(*text);
+}
+
+// Everything that a checkpoint of now would speak of, made durable; and the checkpoint's text.
+Result<std::string> Tiles::settle(const std::vector<Signer>& signers) {
+  if (const Status made = doubtful_ ? mend() : Status(); !made) return fail(made.what());
+  doubtful_ = false;
+  if (const Status wrote = write_keys(); !wrote) return fail(wrote.what());
   std::uint64_t count = size_;
   for (std::size_t level = 0; level < levels_.size(); ++level, count /= kWidth) {
     if (levels_[level].empty()) continue;
     const std::string path = partial(folder_ + "/tile/" + std::to_string(level) + "/" + tile_path(count / kWidth), levels_[level].size());
-    if (const Status wrote = write_file(path, hashes_as_bytes(levels_[level])); !wrote) return wrote;
-    unsynced_.push_back(path);
+    if (const Status wrote = write_finished(path, hashes_as_bytes(levels_[level])); !wrote) return fail(wrote.what());
   }
   if (!bundle_.empty()) {
     const std::string path = partial(folder_ + "/tile/entries/" + tile_path(size_ / kWidth), size_ % kWidth);
-    if (const Status wrote = write_file(path, bundle_); !wrote) return wrote;
-    unsynced_.push_back(path);
+    if (const Status wrote = write_finished(path, bundle_); !wrote) return fail(wrote.what());
   }
   // The checkpoint must never speak of tiles that a power cut could take away.
-  if (!sync_all(folder_, unsynced_)) return fail("audit files under " + folder_ + " could not be synced");
+  if (!sync_all(folder_, unsynced_)) {
+    // They can be read and may yet be nowhere on the disk, and another sync would not say so: they are made again.
+    std::error_code ignored;
+    for (const std::string& path : unsynced_) fs::remove(path, ignored);
+    unsynced_.clear();
+    keys_text_.clear();
+    doubtful_ = true;
+    return fail("audit files under " + folder_ + " could not be synced");
+  }
   unsynced_.clear();
-  const std::string text = sign_checkpoint({origin_, size_, root()}, keys_->log_public_key(), [this](std::string_view t) { return keys_->sign(t); });
-  if (const Status wrote = write_file(folder_ + "/checkpoint", as_bytes(text)); !wrote) return wrote;
-  if (!sync_path(folder_ + "/checkpoint") || !sync_path(folder_)) return fail("audit checkpoint could not be synced");
+  return sign_checkpoint({origin_, size_, root()}, signers);
+}
+
+Status Tiles::put_checkpoint(const std::string& text) {
+  if (const Status wrote = write_file(folder_ + "/checkpoint", as_bytes(text), /*durable=*/true); !wrote) return wrote;
+  if (!sync_path(folder_)) return fail("audit checkpoint could not be synced");
   drop_old_partials();
   published_ = size_;
   ever_published_ = true;
+  return {};
+}
+
+// The first leaf names the first epoch's key.
+Status Tiles::write_keys() {
+  if (!keys_text_.empty() || size_ == 0) return {};
+  const Result<std::vector<Bytes>> first = load_(0, 1);
+  if (!first) return fail(first.what());
+  const std::optional<Leaf> leaf = first->empty() ? std::nullopt : decode_leaf(first->front());
+  const std::optional<Body> body = leaf && leaf->body_kind == BodyKind::open ? decode_body(leaf->body) : std::nullopt;
+  std::array<std::uint8_t, 32> key{};
+  if (!body || body->empty() || body->front().first != Field::key || body->front().second.size() != key.size())
+    return fail("audit log: its first leaf names no key of the first epoch; the store is damaged or not of this version");
+  std::ranges::copy(as_bytes(body->front().second), key.begin());
+  std::string text = identity_ + "\n" + verifier_key(epoch_key_name(origin_, 0), key) + "\n";
+  if (const Status wrote = write_file(folder_ + "/vkey", as_bytes(text)); !wrote) return wrote;
+  unsynced_.push_back(folder_ + "/vkey");
+  keys_text_ = std::move(text);
   return {};
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the audit log as files that anybody can verify with the public key alone: hash tiles and
 // entry bundles in the C2SP tlog-tiles layout, and the signed checkpoint.
-//   DIR/checkpoint          signed note: origin, size, root
-//   DIR/vkey                the log's verifier key
+//   DIR/checkpoint          signed note: origin, size, root; by the log's identity and the epoch's key
+//   DIR/epoch/NNNNNN        the same at the end of each epoch
+//   DIR/vkey                the verifier keys of the identity and of the first epoch
 //   DIR/tile/L/N[.p/W]      256 hashes of subtrees of 256^L leaves, or W of them
 //   DIR/tile/entries/N[.p/W]  256 leaves, each behind a 16-bit length
 // Used by: the vault, after its commits: the files are derived from the store and never the truth.
@@ -14,7 +15,6 @@
 #include <vector>
 
 #include "crypto/note.hpp"
-#include "crypto/seal.hpp"
 #include "gateway/audit/log.hpp"
 
 namespace postern::audit {
@@ -26,14 +26,21 @@ class Tiles {
   // made again from the store through `load` (leaves [from, from+count)); one that is there is never written
   // over: if it is damaged it is evidence, verify() names it, and whoever has secured it takes it away.
   using Load = std::function<Result<std::vector<Bytes>>(std::uint64_t from, std::size_t count)>;
-  static Result<Tiles> open(const std::string& folder, const std::string& origin, const Keys& keys, std::uint64_t size, const Load& load);
+  // `identity` is the verifier key of the log's identity.
+  static Result<Tiles> open(const std::string& folder, const std::string& identity, std::uint64_t size, const Load& load);
 
   // Takes committed leaves in order; full tiles and bundles are written when complete.
   Status append(const std::vector<Entry>& entries);
 
   // Makes the partial tiles durable and signs a checkpoint of everything appended. Does nothing when
   // the last checkpoint says the same.
-  Status publish();
+  Status publish(const std::vector<Signer>& signers);
+  // The same at the end of an epoch: what was appended ends with the leaf that closes it. When this
+  // returns without an error the epoch's key is needed no more.
+  Status publish_last_of(std::uint32_t epoch, const std::vector<Signer>& signers);
+
+  // The content of DIR/vkey; empty while the log is.
+  const std::string& verifier_keys() const { return keys_text_; }
 
   std::uint64_t size() const { return size_; }
   std::uint64_t published() const { return published_; }
@@ -41,22 +48,30 @@ class Tiles {
   Hash root() const;            // of everything appended
 
  private:
-  Tiles(std::string folder, std::string origin, const Keys& keys) : folder_(std::move(folder)), origin_(std::move(origin)), keys_(&keys) {}
+  Tiles(std::string folder, std::string identity, Load load)
+      : folder_(std::move(folder)), identity_(std::move(identity)), origin_(identity_.substr(0, identity_.find('+'))), load_(std::move(load)) {}
   Status add(ByteView leaf, const Hash& hash);
   Status write_completed(Hash carried);
   bool resume(std::uint64_t size);
-  Status mend(const Load& load);
+  Status mend();
+  Status write_keys();
+  Result<std::string> settle(const std::vector<Signer>& signers);
+  Status put_checkpoint(const std::string& text);
   Status write_finished(const std::string& path, ByteView content);
   void drop_old_partials();
 
-  std::string folder_, origin_;
-  const Keys* keys_;
+  std::string folder_, identity_, origin_;
+  Load load_;
   std::uint64_t size_ = 0, published_ = 0;
-  bool ever_published_ = false;
+  bool ever_published_ = false, doubtful_ = false;   // doubtful: a sync failed, finished files must be made again
+  std::string keys_text_;
   std::vector<std::vector<Hash>> levels_;  // the unfinished tile of each level
   Bytes bundle_;                           // the unfinished bundle
   std::vector<std::string> unsynced_, mended_;
 };
+
+// "epoch/000123": the file of an epoch's last checkpoint.
+std::string epoch_path(std::uint32_t epoch);
 
 // "x001/x234/067": the path of tile number `n` (tlog-tiles).
 std::string tile_path(std::uint64_t n);

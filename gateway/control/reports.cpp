@@ -20,6 +20,10 @@ std::string_view label(audit::Field field) {
     case audit::Field::scenario: return "scenario";
     case audit::Field::template_name: return "template";
     case audit::Field::network: return "network";
+    case audit::Field::commitment: return "commitment";
+    case audit::Field::key:
+    case audit::Field::begins:
+    case audit::Field::ends: break;  // of epochs, which no message's trace shows
   }
   return "?";
 }
@@ -41,7 +45,7 @@ control::TraceHead head_of(const vault::Context& context, const Flight& flight) 
   return head;
 }
 
-control::TraceLine line_of(const vault::Context& context, const Flight& flight, const audit::Leaf& leaf) {
+control::TraceLine line_of(vault::Turn& turn, const vault::Context& context, const Flight& flight, const audit::Leaf& leaf) {
   control::TraceLine line;
   line.set_sequence(leaf.sequence);
   line.set_utc_us(leaf.utc_us);
@@ -51,7 +55,7 @@ control::TraceLine line_of(const vault::Context& context, const Flight& flight, 
   if (leaf.attempt > 0 && leaf.attempt <= flight.attempts.size())
     line.set_channel(std::string(name_of(flight.plan[flight.attempts[leaf.attempt - 1U].step].channel)));
   if (is_final(leaf.state)) line.set_state(std::string(name_of(leaf.state)));
-  const std::optional<audit::Body> body = context.log.open(leaf);
+  const std::optional<audit::Body> body = turn.body_of(leaf);
   if (!body) {
     line.add_detail("body=unreadable");
     return line;
@@ -64,26 +68,57 @@ control::TraceLine line_of(const vault::Context& context, const Flight& flight, 
   return line;
 }
 
+Result<const Flight*> flight_of(vault::Turn& turn, const std::string& text) {
+  const std::optional<MessageId> id = MessageId::parse(text);
+  if (!id) return fail("'" + text.substr(0, 64) + "' is not a message id; ids look like 019ab0c2-3f5e-7a10-8c4d-5e6f70819203");
+  const Flight* flight = turn.find(id->key);
+  if (flight == nullptr || flight->id != *id) return fail("there is no message of this id");
+  return flight;
+}
+
+// Each leaf knows the message's leaf before it. The newest kMaxLines, oldest first.
+Result<std::vector<audit::Leaf>> leaves_of(const vault::Context& context, const Flight& flight) {
+  std::vector<audit::Leaf> leaves;
+  for (std::uint64_t next = flight.last_leaf; next != 0 && leaves.size() < kMaxLines;) {
+    const Result<std::vector<Bytes>> bytes = context.store.leaves(next - 1, 1);
+    std::optional<audit::Leaf> leaf = bytes && !bytes->empty() ? audit::decode_leaf(bytes->front()) : std::nullopt;
+    if (!leaf || leaf->message != flight.id || leaf->before >= next) return fail("the message's audit leaves are damaged; run 'postern audit verify'");
+    next = leaf->before;
+    leaves.push_back(std::move(*leaf));
+  }
+  std::ranges::reverse(leaves);
+  return leaves;
+}
+
 }  // namespace
 
 void trace(vault::Turn& turn, vault::Context& context, const std::string& text, const std::string& actor, control::Reply& reply) {
-  const std::optional<MessageId> id = MessageId::parse(text);
-  if (!id) return reply.set_error("'" + text.substr(0, 64) + "' is not a message id; ids look like 019ab0c2-3f5e-7a10-8c4d-5e6f70819203");
-  const Flight* flight = turn.find(id->key);
-  if (flight == nullptr || flight->id != *id) return reply.set_error("there is no message of this id");
+  const Result<const Flight*> found = flight_of(turn, text);
+  if (!found) return reply.set_error(found.what());
+  const Flight* flight = *found;
+  const Result<std::vector<audit::Leaf>> leaves = leaves_of(context, *flight);
+  if (!leaves) return reply.set_error(leaves.what());
   *reply.mutable_head() = head_of(context, *flight);
-  std::vector<control::TraceLine> lines;
-  // Each leaf knows the message's leaf before it.
-  for (std::uint64_t next = flight->last_leaf; next != 0 && lines.size() < kMaxLines;) {
-    const Result<std::vector<Bytes>> bytes = context.store.leaves(next - 1, 1);
-    const std::optional<audit::Leaf> leaf = bytes && !bytes->empty() ? audit::decode_leaf(bytes->front()) : std::nullopt;
-    if (!leaf || leaf->message != *id || leaf->before >= next) return reply.set_error("the message's audit leaves are damaged; run 'postern audit verify'");
-    lines.push_back(line_of(context, *flight, *leaf));
-    next = leaf->before;
-  }
-  std::ranges::reverse(lines);
-  for (control::TraceLine& line : lines) reply.add_trace()->Swap(&line);
+  for (const audit::Leaf& leaf : *leaves) *reply.add_trace() = line_of(turn, context, *flight, leaf);
   turn.leaf(EventType::admin_read, {{audit::Field::actor, actor}}, flight);
+}
+
+void check_text(vault::Turn& turn, vault::Context& context, const control::CheckText& ask, const std::string& actor, control::Reply& reply) {
+  const Result<const Flight*> flight = flight_of(turn, ask.id());
+  if (!flight) return reply.set_error(flight.what());
+  const Result<std::vector<audit::Leaf>> leaves = leaves_of(context, **flight);
+  if (!leaves) return reply.set_error(leaves.what());
+  const std::vector<std::string> wanted = vault::commitments_of(context.keys, (*flight)->id, ask.text());
+  bool committed = false;
+  for (const audit::Leaf& leaf : *leaves) {
+    if (leaf.type != EventType::accepted) continue;
+    for (const auto& [field, text] : turn.body_of(leaf).value_or(audit::Body{})) {
+      committed = committed || field == audit::Field::commitment;
+      if (field == audit::Field::commitment && std::ranges::find(wanted, text) != wanted.end()) reply.set_same_text(true);
+    }
+  }
+  if (!committed) return reply.set_error("this message committed to no text: only one-time codes do, and not once their customer was erased");
+  turn.leaf(EventType::admin_read, {{audit::Field::actor, actor}, {audit::Field::text, "check-text"}}, *flight);
 }
 
 void find(vault::Turn& turn, vault::Context& context, const control::Find& ask, const std::string& actor, control::Reply& reply) {

@@ -13,6 +13,9 @@ namespace postern::reports {
 
 void trace(vault::Turn& turn, vault::Context& context, const std::string& id, const std::string& actor, control::Reply& reply);
 
+// Whether the message committed to this text at its acceptance.
+void check_text(vault::Turn& turn, vault::Context& context, const control::CheckText& ask, const std::string& actor, control::Reply& reply);
+
 // One page of a search through all flights: reads at most some thousands, so that it never holds up
 // the vault; `after` tells where to go on.
 void find(vault::Turn& turn, vault::Context& context, const control::Find& ask, const std::string& actor, control::Reply& reply);

@@ -13,6 +13,8 @@ std::string_view name_of(EventType type) {
     case EventType::initialised: return "initialised";
     case EventType::config_loaded: return "config-loaded";
     case EventType::recovered: return "recovered";
+    case EventType::epoch_begun: return "epoch-begun";
+    case EventType::clock_jumped: return "clock-jumped";
     case EventType::connector_up: return "connector-up";
     case EventType::connector_down: return "connector-down";
     case EventType::connector_refused: return "connector-refused";
@@ -42,6 +44,9 @@ std::string_view name_of(EventType type) {
     case EventType::withdrawn: return "withdrawn";
     case EventType::ended: return "ended";
     case EventType::unmatched_receipt: return "unmatched-receipt";
+    case EventType::person_erased: return "person-erased";
+    case EventType::ring_rotated: return "ring-rotated";
+    case EventType::wrapping_key_destroyed: return "wrapping-key-destroyed";
     case EventType::admin_read: return "admin-read";
     case EventType::admin_change: return "admin-change";
     case EventType::admin_denied: return "admin-denied";

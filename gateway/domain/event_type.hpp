@@ -18,6 +18,8 @@ enum class EventType : std::uint16_t {
   initialised = 6,         // first leaf of every log
   config_loaded = 7,       // `text` is the SHA-256 of the configuration
   recovered = 8,           // the last run ended without `stopped`
+  epoch_begun = 9,         // closes an epoch of the signing key: open body with the next one's public key
+  clock_jumped = 11,       // the system's clock went back; leaves keep the later time until it has caught up
   // edges
   connector_up = 20,
   connector_down = 21,
@@ -49,6 +51,10 @@ enum class EventType : std::uint16_t {
   withdrawn = 57,          // an attempt was called back before it was handed
   ended = 58,              // expired, cancelled, failed without another event
   unmatched_receipt = 59,  // a receipt that belongs to no attempt
+  // persons
+  person_erased = 60,      // the person's key is destroyed; `recipient` is the person
+  ring_rotated = 61,       // what was wrapped is wrapped anew; `count` keys, `text` the wrapping key's number
+  wrapping_key_destroyed = 62,
   // administration
   admin_read = 80,
   admin_change = 81,

@@ -58,6 +58,7 @@ Bytes encode(const Flight& f) {
   out.text8(std::string_view(f.reason).substr(0, 255));
   out.text8(f.reference);
   out.u64(f.recipient);
+  out.u64(f.person);
   out.text8(f.network);
   out.i64(f.accepted_ms);
   write_time(out, f.accepted_ms, f.deadline_ms);
@@ -101,6 +102,7 @@ std::optional<Flight> decode_flight(MessageKey key, ByteView row) {
   f.reason = in.text8();
   f.reference = in.text8();
   f.recipient = in.u64();
+  f.person = in.u64();
   f.network = in.text8();
   f.accepted_ms = in.i64();
   f.deadline_ms = read_time(in, f.accepted_ms);

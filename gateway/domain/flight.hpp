@@ -60,6 +60,7 @@ struct Flight {
   std::string reason;             // of the final state
   std::string reference;          // the client's own name for the message
   std::uint64_t recipient = 0;    // pseudonym of the address it was accepted for
+  std::uint64_t person = 0;       // whose key seals what it says; 0: the person was erased
   std::string network;            // MCCMNC of the current network of its phone, empty: unknown
   TimeMs accepted_ms = 0, deadline_ms = 0, send_at_ms = 0, ended_ms = 0;
   std::vector<Step> plan;

@@ -1,83 +1,97 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/store/embedded.hpp"
 
+#include <algorithm>
+
+#include "gateway/store/account.hpp"
+#include "gateway/store/pages.hpp"
+#include "gateway/store/recount.hpp"
+#include "gateway/store/schema.hpp"
 #include "gateway/store/sqlite.hpp"
+#include "gateway/store/writer.hpp"
 
 namespace postern::store {
 namespace {
 
 // The WAL is folded into the file when it has grown this many commits' worth; between commits, so no
 // reader waits for it.
-constexpr int kCommitsPerCheckpoint = 64;
-
-constexpr std::int64_t kSchema = 1;
-
-// `queue` is connector * 2 + (1 when handed); NULL in no queue. `wake` is NULL when nothing is due.
-// Both indexes hold only flights on their way, so a long history costs them nothing.
-constexpr const char* kSchemaSql = R"(
-CREATE TABLE content(k INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
-CREATE TABLE flight(k INTEGER PRIMARY KEY, queue INTEGER, lane INTEGER NOT NULL, wake INTEGER, data BLOB NOT NULL) STRICT;
-CREATE INDEX flight_queue ON flight(queue, lane, k) WHERE queue IS NOT NULL;
-CREATE INDEX flight_wake ON flight(wake, k) WHERE wake IS NOT NULL;
-CREATE TABLE idempotency(client INTEGER NOT NULL, hash BLOB NOT NULL, k INTEGER NOT NULL, random INTEGER NOT NULL,
-  fingerprint BLOB NOT NULL, PRIMARY KEY(client, hash)) STRICT, WITHOUT ROWID;
-CREATE TABLE provider(connector INTEGER NOT NULL, id TEXT NOT NULL, k INTEGER NOT NULL, attempt INTEGER NOT NULL,
-  part INTEGER NOT NULL, PRIMARY KEY(connector, id)) STRICT, WITHOUT ROWID;
-CREATE TABLE parked(n INTEGER PRIMARY KEY, connector INTEGER NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL, data BLOB NOT NULL) STRICT;
-CREATE INDEX parked_id ON parked(connector, id);
-CREATE TABLE leaf(seq INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
-CREATE TABLE event(client INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY(client, seq)) STRICT, WITHOUT ROWID;
-CREATE TABLE cursor(connector INTEGER PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
-CREATE TABLE conversation(who INTEGER PRIMARY KEY, k INTEGER NOT NULL) STRICT;
-CREATE TABLE name(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
-CREATE TABLE mark(id INTEGER PRIMARY KEY CHECK (id = 1), audit BLOB NOT NULL) STRICT;
-PRAGMA user_version=1;
-)";
-
-constexpr std::uint8_t kAllParts = 255;
+constexpr int kCommitsPerFold = 64;
 
 class Embedded final : public Store {
  public:
-  static Result<std::unique_ptr<Store>> open(const std::string& path, const Secret& key) {
+  static Result<std::unique_ptr<Store>> open(const std::string& path, const Secret& key, const Secret& sum_key) {
+    const std::optional<std::uint64_t> in_file = generation_in_file(path, key);
     Result<Connection> db = open_encrypted(path, key);
     if (!db) return fail(db.what());
-    std::unique_ptr<Embedded> store(new Embedded(std::move(*db)));
-    if (const Status ready = store->prepare(); !ready) return fail("store " + path + ": " + ready.what());
+    std::unique_ptr<Embedded> store(new Embedded(std::move(*db), key, sum_key));
+    if (const Status ready = store->prepare(sum_key); !ready) return fail("store " + path + ": " + ready.what());
+    if (const Status whole = store->belong_together(in_file); !whole) return fail("store " + path + ": " + whole.what());
     return store;
   }
 
   Status commit(const Batch& b) override {
     if (!broken_.empty()) return fail(broken_);
     if (const Status begun = begin_.done(); !begun) return fail(begun.what());
-    const Status written = write(b);
+    account_.begin();
+    Status written = writer_.write(b);
+    const State next = account_.next(b.generation_above, b.suspect);
+    if (written) written = set_mark(next, b.audit_mark);
     if (written) {
       if (const Status committed = commit_.done(); committed) {
-        if (++since_checkpoint_ >= kCommitsPerCheckpoint) checkpoint();
+        account_.settle(next);
+        if (++since_fold_ >= kCommitsPerFold && !snapshot_taken_) fold(fold_);
         return {};
       } else {
         // A sync that failed may have lost pages that the kernel now calls clean: what this connection
         // believes about the file is worth nothing any more. A full disk is an ordinary refusal.
         if (is_full(db_.get())) {
-          (void)rollback_.done();
+          abandon();
           return fail("the disk is full (" + committed.what() + "); free space: nothing is accepted until then");
         }
         broken_ = "the store could not commit (" + committed.what() + "); restart posternd after mending the disk";
+        leave_as_it_is(db_.get());
       }
     }
-    (void)rollback_.done();
+    abandon();
     return fail(written ? broken_ : "the store could not write: " + written.what());
   }
 
   bool usable() const override { return broken_.empty(); }
+  State state() const override { return account_.state(); }
 
   Result<std::optional<FlightRow>> load(MessageKey key) override {
     load_.bind(1, key);
-    return one<FlightRow>(load_, [](Statement& s) { return flight_of(s); });
+    return one<FlightRow>(load_, [this](Statement& s) { return remembered(s); });
   }
 
   Result<std::optional<Bytes>> content(MessageKey key) override {
     content_.bind(1, key);
     return one<Bytes>(content_, [](Statement& s) { return s.blob(0); });
+  }
+
+  Result<std::optional<Bytes>> content_key(MessageKey key) override {
+    content_key_.bind(1, key);
+    return one<Bytes>(content_key_, [](Statement& s) { return s.blob(0); });
+  }
+
+  Result<std::optional<Bytes>> person(std::uint64_t person) override {
+    person_.bind(1, static_cast<std::int64_t>(person));
+    return one<Bytes>(person_, [](Statement& s) { return s.blob(0); });
+  }
+
+  Result<std::vector<PersonRow>> persons(std::optional<std::uint64_t> after, std::size_t limit) override {
+    // As signed numbers, which is how the table is ordered.
+    if (after && static_cast<std::int64_t>(*after) == INT64_MAX) return std::vector<PersonRow>();
+    persons_.bind(1, after ? static_cast<std::int64_t>(*after) + 1 : INT64_MIN).bind(2, static_cast<std::int64_t>(limit));
+    return all<PersonRow>(persons_, [](Statement& s) { return PersonRow{static_cast<std::uint64_t>(s.integer(0)), s.blob(1)}; });
+  }
+
+  Status fold() override {
+    if (!broken_.empty()) return fail(broken_);
+    if (snapshot_taken_) return fail("the store's journal cannot be folded while a backup is being made");
+    fold(fold_whole_);
+    if (folded_ != account_.state().generation) return fail("the store's journal could not be folded: " + error_of(db_.get()));
+    return {};
   }
 
   Result<std::optional<IdempotencyRow>> idempotency(ClientId client, const std::array<std::uint8_t, 16>& hash) override {
@@ -112,7 +126,7 @@ class Embedded final : public Store {
 
   Result<std::vector<FlightRow>> due(TimeMs now, std::size_t limit) override {
     due_.bind(1, now).bind(2, static_cast<std::int64_t>(limit));
-    return all<FlightRow>(due_, flight_of);
+    return all<FlightRow>(due_, [this](Statement& s) { return remembered(s); });
   }
 
   Result<std::optional<TimeMs>> next_due() override {
@@ -121,7 +135,7 @@ class Embedded final : public Store {
 
   Result<std::vector<FlightRow>> queued(Queue queue, std::uint8_t lane, MessageKey after, std::size_t limit) override {
     queued_.bind(1, word_of(queue)).bind(2, lane).bind(3, after).bind(4, static_cast<std::int64_t>(limit));
-    return all<FlightRow>(queued_, flight_of);
+    return all<FlightRow>(queued_, [this](Statement& s) { return remembered(s); });
   }
 
   Result<std::vector<Bytes>> leaves(std::uint64_t from, std::size_t count) override {
@@ -163,41 +177,127 @@ class Embedded final : public Store {
     return all<FlightRow>(scan_, flight_of);
   }
 
- private:
-  explicit Embedded(Connection db) : db_(std::move(db)) {}
-
-  Status prepare() {
-    Statement version(db_.get(), "PRAGMA user_version");
-    if (!version.ready() || version.step() != Statement::Step::row) return fail("its schema version cannot be read");
-    const std::int64_t found = version.integer(0);
-    version.reset();
-    if (found > kSchema)
-      return fail("was written by a newer Postern (schema " + std::to_string(found) + "); install that version or a newer one");
-    if (found == 0) {
-      const std::string sql = std::string("BEGIN IMMEDIATE;") + kSchemaSql + "COMMIT;";
-      if (const Status made = run(db_.get(), sql.c_str()); !made) return fail("its tables could not be made: " + made.what());
+  Result<Orphans> orphans(OrphanPlace& place, MessageKey before, std::size_t limit) override {
+    static constexpr std::array tables{Table::idempotency, Table::provider, Table::conversation};
+    Orphans found;
+    const Table table = tables[static_cast<std::size_t>(place.table)];
+    const std::string key = key_of(table), name = name_of(table);
+    const bool two = table != Table::conversation;
+    Statement page(db_.get(), "SELECT " + std::string(columns_of(table)) + ", (SELECT 1 FROM flight WHERE flight.k = " + name + ".k) FROM " + name + " WHERE (" + key +
+                                  ") > " + (two ? "(?1, ?2)" : "?1") + " ORDER BY " + key + " LIMIT ?3");
+    if (!page.ready()) return broken_read(page);
+    const Bytes from = place.tail;   // bound while the page is read
+    page.bind(1, place.number).bind(3, static_cast<std::int64_t>(limit));
+    if (table == Table::provider) page.bind(2, as_text(from));
+    else if (two) page.bind(2, ByteView(from));
+    std::size_t seen = 0;
+    for (;; ++seen) {
+      const Statement::Step step = page.step();
+      if (step == Statement::Step::error) return broken_read(page);
+      if (step == Statement::Step::end) break;
+      const Row row = row_of(table, page);
+      place.number = row.number;
+      place.tail.assign(row.tail.begin(), row.tail.end());
+      const MessageKey message = row.values[0];
+      const bool has_message = !page.is_null(table == Table::conversation ? 2 : 5);
+      if (has_message || message >= before) continue;
+      if (table == Table::conversation) found.conversations.push_back({static_cast<std::uint64_t>(row.number), message});
+      if (table == Table::provider) found.providers.push_back({static_cast<ConnectorId>(row.number), std::string(as_text(row.tail)), message});
+      if (table == Table::idempotency && row.tail.size() == 16) {
+        found.idempotency.push_back({static_cast<ClientId>(row.number), {}, message});
+        std::ranges::copy(row.tail, found.idempotency.back().hash.begin());
+      }
     }
+    if (seen < limit) {
+      const int next = place.table + 1;
+      place = {next, INT64_MIN, {}, next == static_cast<int>(tables.size())};
+    }
+    return found;
+  }
+
+  Result<Recount> recount(std::size_t rows) override { return recounter_.step(rows); }
+
+  Result<MediaCheck> check_media(std::size_t bytes) override {
+    const std::uint64_t count = std::max<std::uint64_t>(bytes / kPageSize, 1);
+    const Result<std::uint64_t> checked = pages_.check(media_at_, count);
+    if (!checked) {
+      media_at_ = 0;
+      return fail(checked.what());
+    }
+    media_at_ += *checked;
+    const MediaCheck result{*checked < count, media_at_ * kPageSize};
+    if (result.done) media_at_ = 0;
+    return result;
+  }
+
+  Result<Compaction> compact(std::size_t bytes) override {
+    if (!broken_.empty()) return fail(broken_);
+    const Result<std::uint64_t> mode = number("PRAGMA auto_vacuum"), before = number("PRAGMA freelist_count");
+    if (!mode || !before) return fail("the store could not be read: " + error_of(db_.get()));
+    constexpr std::uint64_t kIncremental = 2;
+    if (*mode != kIncremental) return fail("this store was made by a version that could not compact; its free pages are used again");
+    if (*before == 0) return Compaction{};
+    if (const Status begun = begin_.done(); !begun) return fail(begun.what());
+    account_.begin();
+    const State next = account_.next(0, std::nullopt);
+    Status done = run(db_.get(), ("PRAGMA incremental_vacuum(" + std::to_string(std::max<std::size_t>(bytes / kPageSize, 1)) + ")").c_str());
+    // With the mark: no write-ahead log is without a generation.
+    if (done) done = set_mark(next, {});
+    if (done) done = commit_.done();
+    if (!done) {
+      if (!is_full(db_.get())) broken_ = "the store could not be compacted (" + done.what() + "); restart posternd after mending the disk";
+      abandon();
+      return fail("the store could not be compacted: " + done.what());
+    }
+    account_.settle(next);
+    if (++since_fold_ >= kCommitsPerFold && !snapshot_taken_) fold(fold_);
+    const Result<std::uint64_t> after = number("PRAGMA freelist_count");
+    if (!after) return fail(after.what());
+    return Compaction{(*before - *after) * kPageSize, *after * kPageSize};
+  }
+
+  // The file alone is the store once all of the log is in it, and it stays so as long as nothing more is folded.
+  Result<std::unique_ptr<Snapshot>> snapshot() override {
+    if (!broken_.empty()) return fail(broken_);
+    if (const Status folded = fold(); !folded) return fail(folded.what());
+    const Result<std::uint64_t> size = pages_.size();
+    if (!size) return fail(size.what());
+    snapshot_taken_ = true;
+    return std::unique_ptr<Snapshot>(new FileSnapshot(*this, *size));
+  }
+
+ private:
+  class FileSnapshot final : public Snapshot {
+   public:
+    FileSnapshot(Embedded& store, std::uint64_t size) : store_(store), size_(size) {}
+    ~FileSnapshot() override { store_.snapshot_taken_ = false; }
+    std::uint64_t size() const override { return size_; }
+    Status read(std::uint64_t offset, std::span<std::uint8_t> out) override {
+      if (offset > size_ || out.size() > size_ - offset) return fail("a backup reads beyond the store's end");
+      return store_.pages_.read(offset, out);
+    }
+
+   private:
+    Embedded& store_;
+    std::uint64_t size_;
+  };
+
+  Embedded(Connection db, const Secret& key, const Secret& sum_key)
+      : db_(std::move(db)), account_(sum_key.clone()), writer_(db_.get(), account_), recounter_(db_.get(), account_), pages_(db_.get(), key) {}
+
+  Status prepare(const Secret& sum_key) {
+    if (const Status current = migrate(db_.get(), sum_key); !current) return current;
     const auto prepare_one = [this](Statement& statement, std::string_view sql) {
       statement = Statement(db_.get(), sql);
       return statement.ready();
     };
     const bool ready =
         prepare_one(begin_, "BEGIN IMMEDIATE") && prepare_one(commit_, "COMMIT") && prepare_one(rollback_, "ROLLBACK") &&
-        prepare_one(add_content_, "INSERT INTO content(k, sealed) VALUES(?1, ?2)") &&
-        prepare_one(add_flight_, "INSERT INTO flight(k, queue, lane, wake, data) VALUES(?1, ?2, ?3, ?4, ?5)") &&
-        prepare_one(set_flight_, "UPDATE OR FAIL flight SET queue = ?2, lane = ?3, wake = ?4, data = ?5 WHERE k = ?1") &&
-        prepare_one(add_idempotency_, "INSERT INTO idempotency(client, hash, k, random, fingerprint) VALUES(?1, ?2, ?3, ?4, ?5)") &&
-        prepare_one(add_provider_, "INSERT OR REPLACE INTO provider(connector, id, k, attempt, part) VALUES(?1, ?2, ?3, ?4, ?5)") &&
-        prepare_one(add_parked_, "INSERT INTO parked(connector, id, at, data) VALUES(?1, ?2, ?3, ?4)") &&
-        prepare_one(drop_parked_, "DELETE FROM parked WHERE connector = ?1 AND id = ?2") &&
-        prepare_one(drop_old_parked_, "DELETE FROM parked WHERE at < ?1") &&
         prepare_one(parked_count_, "SELECT count(*) FROM parked") &&
-        prepare_one(add_leaf_, "INSERT INTO leaf(seq, data) VALUES(?1, ?2)") &&
-        prepare_one(add_event_, "INSERT INTO event(client, seq) VALUES(?1, ?2)") &&
-        prepare_one(set_cursor_, "INSERT OR REPLACE INTO cursor(connector, seq) VALUES(?1, ?2)") &&
-        prepare_one(set_conversation_, "INSERT OR REPLACE INTO conversation(who, k) VALUES(?1, ?2)") &&
-        prepare_one(add_name_, "INSERT INTO name(id, name) VALUES(?1, ?2)") &&
-        prepare_one(set_mark_, "INSERT OR REPLACE INTO mark(id, audit) VALUES(1, ?1)") &&
+        prepare_one(content_key_, "SELECT wrapped FROM content_key WHERE k = ?1") &&
+        prepare_one(person_, "SELECT wrapped FROM person WHERE id = ?1") &&
+        prepare_one(persons_, "SELECT id, wrapped FROM person WHERE id >= ?1 ORDER BY id LIMIT ?2") &&
+        prepare_one(set_mark_, "UPDATE mark SET generation = ?1, sum = ?2, folded = ?3, suspect = ?4, audit = coalesce(?5, audit) WHERE id = 1") &&
         prepare_one(load_, "SELECT k, queue, lane, wake, data FROM flight WHERE k = ?1") &&
         prepare_one(content_, "SELECT sealed FROM content WHERE k = ?1") &&
         prepare_one(idempotency_, "SELECT k, random, fingerprint FROM idempotency WHERE client = ?1 AND hash = ?2") &&
@@ -217,11 +317,10 @@ class Embedded final : public Store {
         prepare_one(newest_, "SELECT k FROM flight ORDER BY k DESC LIMIT 1") &&
         prepare_one(waiting_, "SELECT count(*) FROM flight INDEXED BY flight_wake WHERE wake IS NOT NULL") &&
         prepare_one(scan_, "SELECT k, queue, lane, wake, data FROM flight WHERE k > ?1 ORDER BY k LIMIT ?2") &&
-        prepare_one(checkpoint_, "PRAGMA wal_checkpoint(PASSIVE)");
-    return ready ? Status() : fail("a statement does not fit its schema: " + error_of(db_.get()));
+        prepare_one(fold_, "PRAGMA wal_checkpoint(PASSIVE)") && prepare_one(fold_whole_, "PRAGMA wal_checkpoint(TRUNCATE)") && writer_.prepare();
+    if (!ready) return fail("a statement does not fit its schema: " + error_of(db_.get()));
+    return read_state();
   }
-
-  static std::int64_t word_of(Queue queue) { return queue.connector * 2 + (queue.handed ? 1 : 0); }
 
   static FlightRow flight_of(Statement& s) {
     FlightRow row;
@@ -261,85 +360,90 @@ class Embedded final : public Store {
     return found->value_or(0);
   }
 
+  Result<std::uint64_t> number(const char* sql) {
+    Statement statement(db_.get(), sql);
+    if (!statement.ready()) return broken_read(statement);
+    return number(statement);
+  }
+
   std::unexpected<Error> broken_read(Statement& statement) {
     std::string why = "the store could not be read: " + error_of(db_.get());
     statement.reset();
     return fail(std::move(why));
   }
 
-  static void bind_flight(Statement& s, const FlightRow& row) {
-    s.bind(1, row.key).bind(3, row.lane).bind(5, ByteView(row.data));
-    if (row.queue.connector == 0) s.bind_null(2);
-    else s.bind(2, word_of(row.queue));
-    if (row.wake_ms == 0) s.bind_null(4);
-    else s.bind(4, row.wake_ms);
+  // Reads a flight and keeps its value: whoever loads it may well change it.
+  FlightRow remembered(Statement& s) {
+    FlightRow row = flight_of(s);
+    if (account_.memo().find(row.key) == nullptr) account_.memo().keep(row.key, account_.value(row_of(row)));
+    return row;
   }
 
-  // Each write stops the batch at the first fault.
-  Status write(const Batch& b) {
-    Status ok;
-    const auto each = [&ok](const auto& rows, const auto& write_row) {
-      for (const auto& row : rows) {
-        if (!ok) return;
-        ok = write_row(row);
-      }
-    };
-    each(b.names, [this](const auto& n) { return add_name_.bind(1, n.first).bind(2, std::string_view(n.second)).done(); });
-    each(b.contents, [this](const auto& c) { return add_content_.bind(1, c.key).bind(2, ByteView(c.sealed)).done(); });
-    each(b.inserts, [this](const FlightRow& row) {
-      bind_flight(add_flight_, row);
-      return add_flight_.done();
-    });
-    each(b.updates, [this](const FlightRow& row) {
-      bind_flight(set_flight_, row);
-      return set_flight_.done();
-    });
-    each(b.idempotency, [this](const IdempotencyRow& row) {
-      return add_idempotency_.bind(1, row.client).bind(2, ByteView(row.hash)).bind(3, row.key)
-          .bind(4, static_cast<std::int64_t>(row.random)).bind(5, ByteView(row.fingerprint)).done();
-    });
-    each(b.providers, [this](const ProviderRow& row) {
-      return add_provider_.bind(1, row.connector).bind(2, std::string_view(row.id)).bind(3, row.key).bind(4, row.attempt)
-          .bind(5, row.all_parts ? kAllParts : row.part).done();
-    });
-    each(b.parked, [this](const ParkedRow& row) {
-      return add_parked_.bind(1, row.connector).bind(2, std::string_view(row.id)).bind(3, row.at_ms).bind(4, ByteView(row.data)).done();
-    });
-    each(b.unparked, [this](const auto& row) { return drop_parked_.bind(1, row.first).bind(2, std::string_view(row.second)).done(); });
-    if (ok && b.drop_parked_before != 0) ok = drop_old_parked_.bind(1, b.drop_parked_before).done();
-    each(b.leaves, [this](const Batch::LeafRow& row) {
-      return add_leaf_.bind(1, static_cast<std::int64_t>(row.sequence)).bind(2, ByteView(*row.data)).done();
-    });
-    each(b.events, [this](const auto& e) { return add_event_.bind(1, e.first).bind(2, static_cast<std::int64_t>(e.second)).done(); });
-    each(b.cursors, [this](const auto& c) { return set_cursor_.bind(1, c.first).bind(2, static_cast<std::int64_t>(c.second)).done(); });
-    each(b.conversations, [this](const auto& c) {
-      return set_conversation_.bind(1, static_cast<std::int64_t>(c.first)).bind(2, c.second).done();
-    });
-    if (ok && !b.audit_mark.empty()) ok = set_mark_.bind(1, ByteView(b.audit_mark)).done();
-    return ok;
+  Status set_mark(const State& state, const Bytes& audit) {
+    Bytes sum;
+    encode(state.sum, sum);
+    set_mark_.bind(1, static_cast<std::int64_t>(state.generation)).bind(2, ByteView(sum)).bind(3, static_cast<std::int64_t>(folded_)).bind(4, state.suspect ? 1 : 0);
+    if (audit.empty()) set_mark_.bind_null(5);
+    else set_mark_.bind(5, ByteView(audit));
+    return set_mark_.done();
   }
 
-  void checkpoint() {
-    since_checkpoint_ = 0;
-    while (checkpoint_.step() == Statement::Step::row) {
-    }
-    checkpoint_.reset();
+  Status read_state() {
+    Statement mark(db_.get(), "SELECT generation, sum, folded, suspect FROM mark WHERE id = 1");
+    if (!mark.ready() || mark.step() != Statement::Step::row) return fail("its mark cannot be read: " + error_of(db_.get()));
+    const std::optional<StateSum> sum = decode_sum(mark.view(1));
+    if (!sum) return fail("its mark is damaged; restore it from a backup");
+    account_.open({static_cast<std::uint64_t>(mark.integer(0)), *sum, mark.integer(3) != 0});
+    folded_ = static_cast<std::uint64_t>(mark.integer(2));
+    return {};
+  }
+
+  // Each commit says up to where the file itself was complete, so a file from before that is an older one put under a newer log; and
+  // a log never ends before the file does.
+  Status belong_together(std::optional<std::uint64_t> in_file) const {
+    if (!in_file) return {};
+    if (*in_file < folded_)
+      return fail(std::string(kRolledBack) + "its file is older than its write-ahead log: an old copy was put back; restore both from the same backup");
+    if (*in_file > account_.state().generation)
+      return fail(std::string(kRolledBack) + "its write-ahead log is older than its file: an old copy was put back; restore both from the same backup");
+    return {};
+  }
+
+  void abandon() {
+    (void)rollback_.done();
+    account_.begin();
+    writer_.forget();
+  }
+
+  // Folds the write-ahead log into the file. A log that could not be folded stays and is folded later, unless the disk failed: then
+  // what this connection believes about the file is worth nothing.
+  void fold(Statement& checkpoint) {
+    since_fold_ = 0;
+    const Statement::Step step = checkpoint.step();
+    if (step == Statement::Step::row && checkpoint.integer(0) == 0 && checkpoint.integer(1) == checkpoint.integer(2)) folded_ = account_.state().generation;
+    if (step == Statement::Step::error && !is_full(db_.get()))
+      broken_ = "the store's write-ahead log could not be folded into its file (" + error_of(db_.get()) + "); restart posternd after mending the disk";
+    checkpoint.reset();
   }
 
   Connection db_;
+  Account account_;
+  Writer writer_;
+  Recounter recounter_;
+  Pages pages_;
   std::string broken_;
-  int since_checkpoint_ = 0;
-  Statement begin_, commit_, rollback_, checkpoint_;
-  Statement add_content_, add_flight_, set_flight_, add_idempotency_, add_provider_, add_parked_, drop_parked_, drop_old_parked_,
-      add_leaf_, add_event_, set_cursor_, set_conversation_, add_name_, set_mark_;
-  Statement load_, content_, idempotency_, provider_, parked_, parked_count_, conversation_, due_, next_due_, queued_, leaves_, mark_, events_,
+  int since_fold_ = 0;
+  std::uint64_t folded_ = 0, media_at_ = 0;
+  bool snapshot_taken_ = false;
+  Statement begin_, commit_, rollback_, fold_, fold_whole_, set_mark_;
+  Statement load_, content_, content_key_, person_, persons_, idempotency_, provider_, parked_, parked_count_, conversation_, due_, next_due_, queued_, leaves_, mark_, events_,
       cursor_, names_, newest_, waiting_, scan_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> open_embedded(const std::string& path, const Secret& key_and_salt) {
-  return Embedded::open(path, key_and_salt);
+Result<std::unique_ptr<Store>> open_embedded(const std::string& path, const Secret& key_and_salt, const Secret& sum_key) {
+  return Embedded::open(path, key_and_salt, sum_key);
 }
 
 }  // namespace postern::store

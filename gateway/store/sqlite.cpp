@@ -2,12 +2,17 @@
 #include "gateway/store/sqlite.hpp"
 
 #define SQLITE_HAS_CODEC 1
+#include <fcntl.h>
 #include <sodium.h>
 #include <sqlcipher/sqlite3.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <fstream>
 #include <utility>
 
@@ -45,17 +50,40 @@ Status version_floor(sqlite3* db) {
   return {};
 }
 
-int authorize(void*, int action, const char* first, const char*, const char*, const char*) {
+// Writes the log of an earlier run again, byte for byte, and syncs it. When a sync fails, the kernel calls pages clean that
+// never reached the disk, and goes on showing them: a new process would read commits there, add its own behind them, sync
+// without an error, and lose all of it with the power. Written again, every page is really on its way.
+Status write_log_again(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return errno == ENOENT ? Status() : fail(std::string("its log cannot be opened: ") + std::strerror(errno));
+  Bytes piece(1024 * 1024);
+  bool good = true;
+  for (off_t at = 0; good;) {
+    const ssize_t got = pread(fd, piece.data(), piece.size(), at);
+    if (got == 0) break;
+    good = got > 0 && pwrite(fd, piece.data(), static_cast<std::size_t>(got), at) == got;
+    at += got;
+  }
+  good = good && fdatasync(fd) == 0;
+  const int error = errno;
+  close(fd);
+  return good ? Status() : fail(std::string("its log could not be made durable: ") + std::strerror(error) + "; check the disk and start again");
+}
+
+int authorize(void*, int action, const char* first, const char* second, const char*, const char*) {
+  static constexpr std::array<std::string_view, 6> kPragmas{"wal_checkpoint", "user_version", "integrity_check", "cipher_integrity_check", "quick_check",
+                                                        "incremental_vacuum"};
+  static constexpr std::array<std::string_view, 3> kReadOnly{"freelist_count", "page_count", "auto_vacuum"};
   switch (action) {
     case SQLITE_ATTACH:
     case SQLITE_DETACH:
     case SQLITE_CREATE_VTABLE:
     case SQLITE_DROP_VTABLE: return SQLITE_DENY;
-    case SQLITE_PRAGMA:
-      return first != nullptr && (std::string_view(first) == "wal_checkpoint" || std::string_view(first) == "user_version" ||
-                                  std::string_view(first) == "integrity_check" || std::string_view(first) == "cipher_integrity_check")
-                 ? SQLITE_OK
-                 : SQLITE_DENY;
+    case SQLITE_PRAGMA: {
+      const std::string_view name = first == nullptr ? "" : first;
+      return std::ranges::find(kPragmas, name) != kPragmas.end() || (second == nullptr && std::ranges::find(kReadOnly, name) != kReadOnly.end()) ? SQLITE_OK
+                                                                                                                                                : SQLITE_DENY;
+    }
     default: return SQLITE_OK;
   }
 }
@@ -82,7 +110,13 @@ Status give_key(sqlite3* db, const Secret& key_and_salt) {
 
 void ConnectionClose::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
 
+void drop_cache(sqlite3* db) { sqlite3_db_release_memory(db); }
+
+std::int64_t changed(sqlite3* db) { return sqlite3_changes64(db); }
+
 std::string error_of(sqlite3* db) { return sqlite3_errmsg(db); }
+
+void leave_as_it_is(sqlite3* db) { sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr); }
 
 bool is_full(sqlite3* db) { return (sqlite3_errcode(db) & 0xff) == SQLITE_FULL; }
 
@@ -106,6 +140,8 @@ Result<Connection> open_encrypted(const std::string& path, const Secret& key_and
   umask(before);
   Connection db(raw);
   if (opened != SQLITE_OK) return refused(raw == nullptr ? "no memory" : error_of(raw) + "; check the folder and its owner");
+  // SQLite opens for reading what it could not open for writing, and says so only when something is written.
+  if (sqlite3_db_readonly(raw, "main") != 0) return refused("could not be opened for writing; check the disk, the file and its owner");
 
   sqlite3_enable_load_extension(raw, 0);
   sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
@@ -115,6 +151,12 @@ Result<Connection> open_encrypted(const std::string& path, const Secret& key_and
   if (const Status keyed = give_key(raw, key_and_salt); !keyed) return refused(keyed.what());
   if (const Status read = run(raw, "SELECT count(*) FROM sqlite_master"); !read)
     return refused("cannot be read with this key (" + read.what() + "); it belongs to another keyring, or its first page is damaged");
+
+  // Only a file without tables takes this one, and only before anything else is written. A store of schema 1 keeps what it has.
+  const Result<std::string> pages = answer_of(raw, "PRAGMA page_count");
+  if (!pages) return refused(pages.what());
+  if (*pages == "0")
+    if (const Status set = set_pragma(raw, "auto_vacuum", "INCREMENTAL", "2"); !set) return refused(set.what());
 
   for (const auto& [name, value, expected] : {
            std::array<const char*, 3>{"journal_mode", "WAL", "wal"},
@@ -132,8 +174,28 @@ Result<Connection> open_encrypted(const std::string& path, const Secret& key_and
        }) {
     if (const Status set = set_pragma(raw, name, value, expected); !set) return refused(set.what());
   }
+  // Under the lock that keeps any other process out.
+  if (const Status locked = run(raw, "BEGIN IMMEDIATE"); !locked) return refused(locked.what());
+  if (const Status written = write_log_again(path + "-wal"); !written) return refused(written.what());
+  if (const Status unlocked = run(raw, "COMMIT"); !unlocked) return refused(unlocked.what());
   sqlite3_set_authorizer(raw, authorize, nullptr);
   return db;
+}
+
+std::optional<std::uint64_t> generation_in_file(const std::string& path, const Secret& key_and_salt) {
+  std::string uri = "file:";
+  for (const char c : path) {
+    if (c == '?' || c == '#' || c == '%') uri += '%' + to_hex(ByteView(reinterpret_cast<const std::uint8_t*>(&c), 1));
+    else uri += c;
+  }
+  // A file that cannot change has no write-ahead log, says SQLite, and looks for none.
+  sqlite3* raw = nullptr;
+  const int opened = sqlite3_open_v2((uri + "?immutable=1").c_str(), &raw, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nullptr);
+  const Connection db(raw);
+  if (opened != SQLITE_OK || !give_key(raw, key_and_salt)) return std::nullopt;
+  Statement mark(raw, "SELECT generation FROM mark WHERE id = 1");
+  if (!mark.ready() || mark.step() != Statement::Step::row) return std::nullopt;
+  return static_cast<std::uint64_t>(mark.integer(0));
 }
 
 Statement::Statement(sqlite3* db, std::string_view sql) : db_(db) {
@@ -192,10 +254,14 @@ Status Statement::done() {
 
 std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_, column); }
 
-Bytes Statement::blob(int column) const {
+ByteView Statement::view(int column) const {
   const auto* data = static_cast<const std::uint8_t*>(sqlite3_column_blob(statement_, column));
-  const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
-  return data == nullptr ? Bytes() : Bytes(data, data + size);
+  return data == nullptr ? ByteView() : ByteView(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
+}
+
+Bytes Statement::blob(int column) const {
+  const ByteView bytes = view(column);
+  return Bytes(bytes.begin(), bytes.end());
 }
 
 std::string Statement::text(int column) const {

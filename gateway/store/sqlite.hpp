@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,6 +34,10 @@ inline constexpr int kKeySpec = 99;
 Result<Secret> key_spec(const Secret& key_and_salt);
 Status give_key(sqlite3* db, const Secret& key_and_salt);
 
+// The generation that stands in the file alone, as if there were no write-ahead log: what the last fold left there. Nothing when
+// the file does not exist, or cannot be read alone, as after a power cut in the midst of a fold.
+std::optional<std::uint64_t> generation_in_file(const std::string& path, const Secret& key_and_salt);
+
 Status run(sqlite3* db, const char* sql);
 
 // A prepared statement. Bind by position from 1, then step() for rows or done() for writes; both leave it ready to bind
@@ -56,6 +61,7 @@ class Statement {
   Status done();                                      // runs a statement that gives no rows
 
   std::int64_t integer(int column) const;
+  ByteView view(int column) const;                    // of a text or blob; until the next step
   Bytes blob(int column) const;
   std::string text(int column) const;
   bool is_null(int column) const;
@@ -66,7 +72,13 @@ class Statement {
   sqlite3_stmt* statement_ = nullptr;
 };
 
+// Forgets every page that is not being used.
+void drop_cache(sqlite3* db);
+// Rows that the last write changed.
+std::int64_t changed(sqlite3* db);
 std::string error_of(sqlite3* db);
 bool is_full(sqlite3* db);   // the last error was a full disk
+// From now on closing it writes and syncs nothing: after a failed sync nothing may be tried again on these files.
+void leave_as_it_is(sqlite3* db);
 
 }  // namespace postern::store

@@ -11,8 +11,12 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "crypto/bytes.hpp"
@@ -55,12 +59,67 @@ struct ParkedRow {
   Bytes data;
 };
 
+// A sum over rows, modulo 2^64 in each of its two lanes; the order of the rows does not matter.
+struct StateSum {
+  std::uint64_t high = 0, low = 0;
+  StateSum& operator+=(const StateSum& other) { high += other.high, low += other.low; return *this; }
+  StateSum& operator-=(const StateSum& other) { high -= other.high, low -= other.low; return *this; }
+  bool operator==(const StateSum&) const = default;
+};
+
+// What the store says of itself, as of its last commit.
+struct State {
+  std::uint64_t generation = 0;  // one more with every commit
+  StateSum sum;                  // over every row except leaves, which the audit tree covers, under the sum's key
+  bool suspect = false;          // a scrub found that the store was altered behind its back
+};
+
+// Rows that belong to a message of key `message`.
+struct Orphans {
+  struct Idempotency {
+    ClientId client;
+    std::array<std::uint8_t, 16> hash;
+    MessageKey message;
+  };
+  struct Provider {
+    ConnectorId connector;
+    std::string id;
+    MessageKey message;
+  };
+  struct Conversation {
+    std::uint64_t pseudonym;
+    MessageKey message;
+  };
+  std::vector<Idempotency> idempotency;
+  std::vector<Provider> providers;
+  std::vector<Conversation> conversations;
+
+  bool empty() const { return idempotency.empty() && providers.empty() && conversations.empty(); }
+};
+// Where a walk for orphans stands; begins with the default.
+struct OrphanPlace {
+  int table = 0;
+  std::int64_t number = INT64_MIN;
+  Bytes tail;
+  bool done = false;
+};
+
+// A person's key, wrapped by the ring.
+struct PersonRow {
+  std::uint64_t person = 0;
+  Bytes wrapped;
+};
+
 struct Batch {
   struct Content {
     MessageKey key;
     Bytes sealed;
   };
   std::vector<Content> contents;
+  std::vector<Content> content_keys;           // of contents that have a key of their own, wrapped
+  std::vector<MessageKey> dropped_contents;    // with their keys
+  std::vector<PersonRow> persons;              // new ones, and ones wrapped anew
+  std::vector<std::uint64_t> erased_persons;
   std::vector<FlightRow> inserts, updates;
   std::vector<IdempotencyRow> idempotency;
   std::vector<ProviderRow> providers;
@@ -77,23 +136,52 @@ struct Batch {
   std::vector<std::pair<ConnectorId, std::uint64_t>> cursors;   // pull sources: events dealt with
   std::vector<std::pair<std::uint64_t, MessageKey>> conversations;  // pseudonym of an address -> last message that awaits a reply
   std::vector<std::pair<std::uint16_t, std::string>> names;     // new small numbers of configured names
+  // Retention. A message goes with its content, and only if it has ended; one that is not there is no fault.
+  std::vector<MessageKey> purged;
+  std::vector<std::pair<ClientId, std::uint64_t>> purged_events;
+  Orphans purged_orphans;
+  std::uint64_t generation_above = 0;   // the commit's generation is greater than this: the store goes on after an accepted roll-back
+  std::optional<bool> suspect;
 
   bool empty() const {
-    return contents.empty() && inserts.empty() && updates.empty() && idempotency.empty() && providers.empty() && parked.empty() &&
-           unparked.empty() && drop_parked_before == 0 && leaves.empty() && events.empty() && cursors.empty() && conversations.empty() && names.empty();
+    return contents.empty() && content_keys.empty() && dropped_contents.empty() && persons.empty() && erased_persons.empty() && inserts.empty() &&
+           updates.empty() && idempotency.empty() && providers.empty() && parked.empty() && unparked.empty() && drop_parked_before == 0 && leaves.empty() &&
+           events.empty() && cursors.empty() && conversations.empty() && names.empty() && purged.empty() && purged_events.empty() && purged_orphans.empty() &&
+           generation_above == 0 && !suspect;
   }
 };
+
+// The store as it was at one instant, as bytes: written to a file, they are that store. While it lives the store goes on,
+// and keeps what is new beside the old. Ends before its store does.
+class Snapshot {
+ public:
+  virtual ~Snapshot() = default;
+  virtual std::uint64_t size() const = 0;
+  // Fills `out` from `offset`; all of it lies within size().
+  virtual Status read(std::uint64_t offset, std::span<std::uint8_t> out) = 0;
+};
+
+// What an error begins with that says that an old copy was put back.
+inline constexpr std::string_view kRolledBack = "rolled back: ";
 
 class Store {
  public:
   virtual ~Store() = default;
 
   virtual Status commit(const Batch& batch) = 0;
+  // Folds the journal into the file and empties it, so that no older version of a row stands in it. Errors: a snapshot is being
+  // read; the disk.
+  virtual Status fold() = 0;
   // False after a failed sync: the process must end and start anew.
   virtual bool usable() const = 0;
+  virtual State state() const = 0;
 
   virtual Result<std::optional<FlightRow>> load(MessageKey key) = 0;
   virtual Result<std::optional<Bytes>> content(MessageKey key) = 0;
+  virtual Result<std::optional<Bytes>> content_key(MessageKey key) = 0;
+  virtual Result<std::optional<Bytes>> person(std::uint64_t person) = 0;
+  // Persons greater than `after`, in order; nothing for the beginning.
+  virtual Result<std::vector<PersonRow>> persons(std::optional<std::uint64_t> after, std::size_t limit) = 0;
   virtual Result<std::optional<IdempotencyRow>> idempotency(ClientId client, const std::array<std::uint8_t, 16>& hash) = 0;
   virtual Result<std::optional<ProviderRow>> provider(ConnectorId connector, const std::string& id) = 0;
   virtual Result<std::uint64_t> parked_count() = 0;
@@ -118,6 +206,33 @@ class Store {
 
   // Flights with keys greater than `after`, in key order: searches page through all of them.
   virtual Result<std::vector<FlightRow>> scan(MessageKey after, std::size_t limit) = 0;
+  // Looks at `limit` rows and gives those that are older than `before` and whose message is not there any more.
+  virtual Result<Orphans> orphans(OrphanPlace& place, MessageKey before, std::size_t limit) = 0;
+
+  // ---- scrub: every row is read again, in pieces, while commits go on between the pieces ----
+  // The sum over all rows as they are on the disk, to be held against state().sum when done. The first call after one that
+  // was done begins anew. Errors: a row or page that cannot be read, an index that does not fit its table.
+  struct Recount {
+    bool done = false;
+    std::uint64_t rows = 0;      // so far
+    StateSum sum;                // valid when done
+  };
+  virtual Result<Recount> recount(std::size_t rows) = 0;
+  // Checks what holds the rows, whether anything reads it or not: pages and their codes. Errors: the first that does not hold.
+  struct MediaCheck {
+    bool done = false;
+    std::uint64_t checked = 0;   // bytes so far
+  };
+  virtual Result<MediaCheck> check_media(std::size_t bytes) = 0;
+
+  // Gives up to `bytes` that deleted rows have left back to the file system.
+  struct Compaction {
+    std::uint64_t freed = 0, left = 0;   // bytes
+  };
+  virtual Result<Compaction> compact(std::size_t bytes) = 0;
+
+  // Errors: one is being taken already; the disk.
+  virtual Result<std::unique_ptr<Snapshot>> snapshot() = 0;
 };
 
 }  // namespace postern::store

@@ -16,6 +16,7 @@
 #include "gateway/numbers/portability.hpp"
 #include "gateway/store/store.hpp"
 #include "gateway/vault/metrics.hpp"
+#include "gateway/vault/persons.hpp"
 
 namespace postern::vault {
 
@@ -61,6 +62,7 @@ struct Context {
   store::Store& store;
   const Keys& keys;
   audit::Log& log;
+  Persons& persons;
   Names names;
   KeySource ids;
   Metrics metrics;

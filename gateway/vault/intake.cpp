@@ -61,6 +61,22 @@ std::string hex16(std::uint64_t value) {
 
 }  // namespace
 
+std::uint64_t person_of(const Keys& keys, const std::string& reference, const std::string& address) {
+  const std::uint64_t person = keys.pseudonym(reference.empty() ? "address:" + address : "reference:" + reference);
+  return person == 0 ? 1 : person;
+}
+
+std::vector<std::string> commitments_of(const Keys& keys, const MessageId& id, std::string_view text) {
+  Bytes bytes;
+  ByteWriter out(bytes);
+  out.raw(id.bytes());
+  out.raw(text);
+  std::vector<std::string> found;
+  for (const Mac& mac : keys.macs(Purpose::otp_commitment, bytes)) found.push_back(to_hex(ByteView(mac).first(16)));
+  wipe(bytes.data(), bytes.size());
+  return found;
+}
+
 // What is known of a submit while it is checked.
 struct Intake::Draft {
   std::vector<templates::Fault> faults;
@@ -337,6 +353,7 @@ void Intake::accept(Turn& turn, const config::Client& client, const wire::Submit
   const wire::Recipient& r = submit.recipient();
   const std::string& whom = !r.phone().empty() ? r.phone() : !r.email().empty() ? r.email() : draft.content.payloads.front().address;
   flight.recipient = context_.keys.pseudonym(whom);
+  flight.person = person_of(context_.keys, r.reference(), whom);
 
   if (!submit.idempotency_key().empty()) {
     store::IdempotencyRow row;
@@ -351,6 +368,10 @@ void Intake::accept(Turn& turn, const config::Client& client, const wire::Submit
   audit::Body body{{audit::Field::recipient, hex16(flight.recipient)}, {audit::Field::scenario, draft.scenario->name}};
   if (!submit.template_().empty()) body.emplace_back(audit::Field::template_name, submit.template_());
   if (!flight.network.empty()) body.emplace_back(audit::Field::network, flight.network);
+  // Whoever disputes a one-time code later can have its text checked, though nobody can read it.
+  if (flight.category == Category::otp)
+    for (const Payload& payload : draft.content.payloads)
+      if (!payload.text.empty()) body.emplace_back(audit::Field::commitment, commitments_of(context_.keys, flight.id, payload.text).front());
   const Flight& accepted = turn.accept(std::move(flight), std::move(draft.content), body);
   // Replies come from the address alone: remember which message waits for one.
   const Content& content = *turn.content(accepted);

@@ -13,6 +13,14 @@
 
 namespace postern::vault {
 
+// The number of the person whom a message speaks to: by the bank's own reference, or by the address where
+// the bank gives none. Never 0.
+std::uint64_t person_of(const Keys& keys, const std::string& reference, const std::string& address);
+
+// Commits to a text that was sent with this message; tells nothing of it without the keys. One for each version of the key, newest
+// first: new commitments are the first.
+std::vector<std::string> commitments_of(const Keys& keys, const MessageId& id, std::string_view text);
+
 class Intake {
  public:
   explicit Intake(Context& context) : context_(context) {}

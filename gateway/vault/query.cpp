@@ -178,7 +178,7 @@ std::optional<wire::Event> Queries::event_of(Turn& turn, std::uint64_t cursor, B
   const std::optional<audit::Leaf> leaf = audit::decode_leaf(bytes);
   const Flight* flight = leaf ? turn.find(leaf->message.key) : nullptr;
   if (flight == nullptr) return std::nullopt;
-  const audit::Body body = context_.log.open(*leaf).value_or(audit::Body{});
+  const audit::Body body = turn.body_of(*leaf).value_or(audit::Body{});
   wire::Event event;
   event.set_sequence(cursor);
   event.set_id(flight->id.text());

@@ -15,6 +15,11 @@ bool client_hears(EventType type, bool ended_here) {
 }
 
 Place content_place(MessageKey key) { return {"content", "sealed", static_cast<std::uint64_t>(key), 1}; }
+Place content_key_place(MessageKey key) { return {"content_key", "wrapped", static_cast<std::uint64_t>(key), 1}; }
+
+// A one-time code is nobody's business once it has arrived or expired: its content has a key of its own,
+// which is destroyed then.
+bool has_own_key(Category category) { return category == Category::otp; }
 
 }  // namespace
 
@@ -53,7 +58,7 @@ Flight& Turn::accept(Flight flight, Content content, const audit::Body& body) {
   const MessageKey key = flight.id.key;
   age_.push_back(key);
   Slot& slot = flights_.emplace(key, Slot{std::move(flight), false, true, std::make_unique<Content>(std::move(content))}).first->second;
-  batch_.contents.push_back({key, context_.keys.seal(Purpose::content, content_place(key), encode(*slot.content))});
+  batch_.contents.push_back({key, seal(slot.flight, *slot.content)});
   with_content_.push_back(key);
   touch(slot);
   leaf(EventType::accepted, body, &slot.flight);
@@ -61,6 +66,71 @@ Flight& Turn::accept(Flight flight, Content content, const audit::Body& body) {
   ++context_.metrics.waiting;
   advance(slot.flight, engine::Begin{});
   return slot.flight;
+}
+
+Bytes Turn::seal(const Flight& flight, const Content& content) {
+  const FieldKey* person = context_.persons.find_or_make(flight.person, batch_);
+  if (person == nullptr) {
+    fail_with(context_.persons.failure());
+    return {};
+  }
+  const MessageKey key = flight.id.key;
+  Bytes plain = encode(content);
+  Bytes sealed;
+  if (has_own_key(flight.category)) {
+    const FieldKey own = FieldKey::create(context_.keys, static_cast<std::uint64_t>(key));
+    sealed = own.seal(context_.keys, Purpose::content, content_place(key), plain);
+    batch_.content_keys.push_back({key, person->seal(context_.keys, Purpose::content, content_key_place(key), own.key().bytes())});
+  } else {
+    sealed = person->seal(context_.keys, Purpose::content, content_place(key), plain);
+  }
+  wipe(plain.data(), plain.size());
+  return sealed;
+}
+
+// Nothing when it is damaged, or nobody may read it any more.
+std::optional<Bytes> Turn::opened(MessageKey key, ByteView sealed) {
+  const std::optional<std::uint64_t> holder = FieldKey::holder_of(context_.keys, sealed);
+  if (!holder) return std::nullopt;
+  Bytes plain;
+  if (*holder != static_cast<std::uint64_t>(key)) {
+    const FieldKey* person = context_.persons.find(*holder);
+    if (person == nullptr || !person->open(context_.keys, Purpose::content, content_place(key), sealed, plain)) return std::nullopt;
+    return plain;
+  }
+  const Result<std::optional<Bytes>> wrapped = context_.store.content_key(key);
+  if (!wrapped || !*wrapped) return std::nullopt;
+  const std::optional<std::uint64_t> of = FieldKey::holder_of(context_.keys, **wrapped);
+  const FieldKey* person = of ? context_.persons.find(*of) : nullptr;
+  if (person == nullptr || !person->open(context_.keys, Purpose::content, content_key_place(key), **wrapped, plain)) return std::nullopt;
+  const FieldKey own(*holder, Secret(std::span<const std::uint8_t>(plain)));
+  wipe(plain.data(), plain.size());
+  if (!own.open(context_.keys, Purpose::content, content_place(key), sealed, plain)) return std::nullopt;
+  return plain;
+}
+
+void Turn::erase_traces(Flight& flight) {
+  drop_content(flight);
+  flight.person = flight.recipient = 0;
+  flight.network.clear();
+  flight.reference.clear();
+  touch(flights_.at(flight.id.key));
+}
+
+std::optional<audit::Body> Turn::body_of(const audit::Leaf& leaf) {
+  const std::optional<std::uint64_t> person = context_.log.person_of(leaf);
+  if (!person) return context_.log.open(leaf);
+  const FieldKey* key = context_.persons.find(*person);
+  if (key == nullptr) return audit::Body{};
+  return context_.log.open(leaf, *key);
+}
+
+// What a leaf tells of a message is sealed to the person; of one who was erased it tells nothing. What an
+// administrator did stays readable.
+std::uint64_t Turn::append(audit::Leaf&& leaf, const audit::Body& body, const Flight& flight) {
+  if (leaf.type >= EventType::admin_read) return context_.log.append(std::move(leaf), body, utc_us_, steady_us_);
+  const FieldKey* person = body.empty() ? nullptr : context_.persons.find(flight.person);
+  return context_.log.append(std::move(leaf), person == nullptr ? audit::Body{} : body, utc_us_, steady_us_, person);
 }
 
 void Turn::touch(Slot& slot) {
@@ -82,6 +152,7 @@ engine::Outcome Turn::advance(Flight& flight, const engine::Input& input, audit:
     note(flight, outcome.happened[i], ends, i == 0 ? std::move(extra) : audit::Body{});
   }
   if (outcome.ended) {
+    if (has_own_key(flight.category)) drop_content(flight);
     ++context_.metrics.ended[{std::string(name_of(flight.category)), std::string(name_of(flight.state))}];
     --context_.metrics.waiting;
   }
@@ -110,7 +181,7 @@ void Turn::note(Flight& flight, const engine::Happened& what, bool ended_here, a
     // One leaf says both what happened and how the message ended by it.
     if (what.reason.empty() || what.type != EventType::ended) body.emplace_back(audit::Field::text, flight.reason);
   }
-  const std::uint64_t sequence = context_.log.append(std::move(entry), body, utc_us_, steady_us_);
+  const std::uint64_t sequence = append(std::move(entry), body, flight);
   flight.last_leaf = sequence + 1;
   if (what.type == EventType::in_doubt) ++context_.metrics.in_doubt;
   if (what.type == EventType::double_contact) ++context_.metrics.double_contacts;
@@ -130,10 +201,10 @@ const Content* Turn::content(const Flight& flight) {
     fail_with(sealed.what());
     return nullptr;
   }
-  Bytes plain;
-  std::optional<Content> content;
-  if (*sealed && context_.keys.open(Purpose::content, content_place(flight.id.key), **sealed, plain)) content = decode_content(plain);
-  wipe(plain.data(), plain.size());
+  std::optional<Bytes> plain = *sealed ? opened(flight.id.key, **sealed) : std::nullopt;
+  if (const std::string& why = context_.persons.failure(); !why.empty()) fail_with(why);
+  std::optional<Content> content = plain ? decode_content(*plain) : std::nullopt;
+  if (plain) wipe(plain->data(), plain->size());
   if (!content) return nullptr;
   slot.content = std::make_unique<Content>(std::move(*content));
   with_content_.push_back(flight.id.key);
@@ -150,10 +221,16 @@ std::uint64_t Turn::leaf(EventType type, const audit::Body& body, const Flight* 
   entry.message = flight->id;
   entry.before = flight->last_leaf;
   entry.client = flight->client;
-  const std::uint64_t sequence = context_.log.append(std::move(entry), body, utc_us_, steady_us_);
+  const std::uint64_t sequence = append(std::move(entry), body, slot.flight);
   slot.flight.last_leaf = sequence + 1;
   touch(slot);
   return sequence;
+}
+
+std::uint64_t Turn::open_leaf(EventType type, const audit::Body& body) {
+  audit::Leaf entry;
+  entry.type = type;
+  return context_.log.append_open(std::move(entry), body, utc_us_, steady_us_);
 }
 
 std::uint16_t Turn::number_of(const std::string& name) {
@@ -177,6 +254,7 @@ Status Turn::commit() {
   for (const audit::Entry& entry : entries) batch_.leaves.push_back({entry.sequence, &entry.leaf});
   if (!entries.empty()) batch_.audit_mark = audit::encode(context_.log.mark());
   if (batch_.empty()) {
+    context_.persons.turn_over(/*committed=*/true);
     drop_contents();
     trim();
     return {};
@@ -196,6 +274,7 @@ Status Turn::commit() {
     slot.dirty = slot.fresh = false;
   }
   drop_contents();
+  context_.persons.turn_over(/*committed=*/true);
   dirty_.clear();
   batch_ = {};
   fresh_names_.clear();
@@ -216,6 +295,7 @@ void Turn::forget() {
 
 void Turn::abandon() {
   forget();
+  context_.persons.turn_over(/*committed=*/false);
   for (const std::uint16_t id : fresh_names_) context_.names.forget(id);
   fresh_names_.clear();
   context_.log.put_back(std::move(mark_before_));

@@ -49,11 +49,20 @@ class Turn {
   // the one message, not the gateway.
   const Content* content(const Flight& flight);
 
+  // The body of a leaf that speaks of this flight; empty once the person was erased. Null when it is damaged.
+  std::optional<audit::Body> body_of(const audit::Leaf& leaf);
+
+  // The message says no more what it said, to whom, and by what name its client knew it.
+  void erase_traces(Flight& flight);
+
   // The client of this leaf's message is told of it.
   void tell_client(ClientId client, std::uint64_t sequence);
 
   // A leaf that belongs to no message, or is no decision of the engine.
   std::uint64_t leaf(EventType type, const audit::Body& body, const Flight* flight = nullptr, ClientId client = 0, ConnectorId connector = 0);
+
+  // One whose body everybody can read.
+  std::uint64_t open_leaf(EventType type, const audit::Body& body);
 
   ClientId number_of_client(const std::string& name) { return number_of("client:" + name); }
   ConnectorId number_of_connector(const std::string& name) { return number_of("connector:" + name); }
@@ -79,6 +88,10 @@ class Turn {
   static constexpr std::size_t kCache = 65'536;
 
   std::uint16_t number_of(const std::string& name);
+  void drop_content(const Flight& flight) { batch_.dropped_contents.push_back(flight.id.key); }
+  Bytes seal(const Flight& flight, const Content& content);
+  std::optional<Bytes> opened(MessageKey key, ByteView sealed);
+  std::uint64_t append(audit::Leaf&& leaf, const audit::Body& body, const Flight& flight);
   void touch(Slot& slot);
   void note(Flight& flight, const engine::Happened& what, bool ended_here, audit::Body&& extra);
   void drop_contents();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/vault/vault.hpp"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
@@ -11,6 +13,9 @@ namespace postern::vault {
 namespace {
 
 constexpr std::size_t kTimersPerTurn = 1000, kMaxUnpublished = 100'000, kLeavesAtOnce = 4096;
+constexpr std::int64_t kClockSlackUs = 1'000'000;
+
+Secret sum_key(const Keys& keys) { return Secret(std::span<const std::uint8_t>(keys.mac(Purpose::state_sum, as_bytes("rows")))); }
 
 }  // namespace
 
@@ -26,7 +31,7 @@ Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config>
   Keys keys(ring);
   if (opening == Opening::existing && !std::filesystem::exists(folder + "/postern.db"))
     return fail("store " + folder + "/postern.db: is missing beside its keyring; restore it from a backup");
-  Result<std::unique_ptr<store::Store>> store = store::open_embedded(folder + "/postern.db", keys.store_key());
+  Result<std::unique_ptr<store::Store>> store = store::open_embedded(folder + "/postern.db", keys.store_key(), sum_key(keys));
   if (!store) return fail(store.what());
   const Result<Bytes> mark_bytes = (*store)->audit_mark();
   if (!mark_bytes) return fail(mark_bytes.what());
@@ -44,13 +49,25 @@ Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config>
   if (!waiting) return fail(waiting.what());
 
   const std::uint64_t leaves = mark.tree.size();
-  std::unique_ptr<Vault> vault(new Vault(std::move(config), std::move(keys), std::move(*store), folder, clock, std::move(mark), Names(*names), *newest));
+  const std::string ring_path = folder + "/ring", epoch_path = folder + "/epoch";
+  Result<Ring> persons_ring = leaves == 0 ? Ring::create(keys, clock.wall_us() / 1000) : Ring::open(ring_path, keys);
+  if (!persons_ring) return fail(persons_ring.what());
+  if (leaves == 0)
+    if (const Status saved = persons_ring->save(ring_path, keys); !saved) return fail(saved.what());
+
+  std::unique_ptr<Vault> vault(new Vault(std::move(config), std::move(keys), std::move(*store), std::move(*persons_ring), folder, clock, std::move(mark),
+                                         Names(*names), *newest));
+  const std::string& origin = vault->context_.config->audit_origin;
+  Result<audit::Epochs> epochs = leaves == 0 ? audit::Epochs::begin(epoch_path, origin, vault->keys_, clock.wall_us())
+                                             : audit::Epochs::open(epoch_path, origin, vault->keys_, vault->log_.mark().epoch);
+  if (!epochs) return fail(epochs.what());
+  vault->epochs_ = std::make_unique<audit::Epochs>(std::move(*epochs));
   vault->context_.metrics.waiting = *waiting;
   const Result<std::uint64_t> parked = vault->store_->parked_count();
   if (!parked) return fail(parked.what());
   vault->progress_.begin_with(*parked);
   store::Store& s = *vault->store_;
-  Result<audit::Tiles> tiles = audit::Tiles::open(folder + "/audit", vault->context_.config->audit_origin, vault->keys_, leaves,
+  Result<audit::Tiles> tiles = audit::Tiles::open(folder + "/audit", verifier_key(vault->identity().verifier), leaves,
                                                   [&s](std::uint64_t from, std::size_t count) { return s.leaves(from, count); });
   if (!tiles) return fail(tiles.what());
   if (tiles->root() != vault->log_.mark().tree.root())
@@ -64,22 +81,28 @@ Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config>
     if (!index) return fail(index.what());
     vault->context_.numbers = std::move(*index);
   }
+  // The log begins with the first epoch's key.
+  if (leaves == 0)
+    if (const Status begun = vault->turn([&](Turn& t) { t.open_leaf(EventType::initialised, vault->epochs_->first_body()); }); !begun) return fail(begun.what());
   return vault;
 }
 
-Vault::Vault(std::shared_ptr<const config::Config> config, Keys keys, std::unique_ptr<store::Store> store, std::string folder, Clock clock,
+Vault::Vault(std::shared_ptr<const config::Config> config, Keys keys, std::unique_ptr<store::Store> store, Ring ring, std::string folder, Clock clock,
              audit::Log::Mark mark, Names names, MessageKey newest)
     : keys_(std::move(keys)),
       store_(std::move(store)),
+      ring_(std::move(ring)),
+      persons_(*store_, keys_, ring_),
       folder_(std::move(folder)),
       clock_(std::move(clock)),
       log_(keys_, std::move(mark)),
-      context_{std::move(config), nullptr, *store_, keys_, log_, std::move(names), KeySource(newest), {}},
+      context_{std::move(config), nullptr, *store_, keys_, log_, persons_, std::move(names), KeySource(newest), {}},
       dispatcher_(context_, peers_),
       turn_(context_, dispatcher_, [this](const Flight& flight, const Step& step) { return route(flight, step); }),
       intake_(context_),
       progress_(context_, dispatcher_),
-      queries_(context_, intake_, progress_, dispatcher_, peers_) {}
+      queries_(context_, intake_, progress_, dispatcher_, peers_),
+      ring_keeper_(context_, ring_, folder_ + "/ring") {}
 
 Vault::~Vault() = default;
 
@@ -176,6 +199,7 @@ void Vault::take(const Said& said) {
 }
 
 Status Vault::turn() {
+  if (const Status kept = ring_keeper_.keep(now()); !kept) log::error("ring.not-renewed", "{}", kept.what());
   return turn([this](Turn&) {
     more_ = progress_.timers(turn_, kTimersPerTurn);
     for (const auto& [user, why] : std::exchange(refused_, {}))
@@ -185,20 +209,73 @@ Status Vault::turn() {
       if (turn_.failed()) return;
     }
     dispatcher_.run(turn_);
-    more_ = more_ || dispatcher_.more();
+    ring_keeper_.step(turn_);
+    more_ = more_ || dispatcher_.more() || ring_keeper_.busy();
   });
 }
 
 Status Vault::turn(const std::function<void(Turn&)>& work) {
   const std::int64_t utc_us = clock_.wall_us();
+  if (const Status closed = close_epochs(utc_us); !closed) return closed;
+  return turn_at(utc_us, [&](Turn& turn) {
+    // Leaves keep the later time until the clock has caught up with them.
+    const bool back = utc_us + kClockSlackUs < log_.mark().utc_us;
+    if (back && !clock_went_back_)
+      turn.leaf(EventType::clock_jumped, {{audit::Field::text, "back by " + std::to_string((log_.mark().utc_us - utc_us) / 1'000'000) + " s"}});
+    clock_went_back_ = back;
+    work(turn);
+  });
+}
+
+Status Vault::turn_at(std::int64_t utc_us, const std::function<void(Turn&)>& work) {
   turn_.open(utc_us / 1000, utc_us, clock_.steady_us());
   work(turn_);
   return finish_turn();
 }
 
+// Before anything else happens in it, an epoch is closed whose time is over: no leaf may stand in the wrong one.
+Status Vault::close_epochs(std::int64_t utc_us) {
+  const std::int64_t now_us = std::max(utc_us, log_.mark().utc_us);
+  while (epochs_->closing() || epochs_->over(now_us)) {
+    if (!epochs_->closing()) {
+      if (const Status prepared = epochs_->prepare(now_us); !prepared) return prepared;
+      const Status told = turn_at(now_us, [this](Turn& turn) { turn.open_leaf(EventType::epoch_begun, epochs_->next_body()); });
+      if (!told) return told;
+      epochs_->committed();
+    }
+    const std::vector<Signer> signers{identity(), epochs_->signer()};
+    if (const Status filled = fill_tiles(); !filled) return filled;
+    if (const Status signed_off = tiles_->publish_last_of(epochs_->number(), signers); !signed_off) return signed_off;
+    if (const Status closed = epochs_->close(); !closed) return closed;
+  }
+  return {};
+}
+
+Signer Vault::identity() const {
+  return {{context_.config->audit_origin, KeyType::ed25519, keys_.log_public_key()}, [this](std::string_view text) { return keys_.sign(text); }};
+}
+
+Result<std::uint64_t> Vault::erase(std::uint64_t person, const std::string& actor) {
+  Result<std::uint64_t> leaf = fail("not begun");
+  const Status done = turn([&](Turn& t) { leaf = ring_keeper_.erase(t, person, actor); });
+  if (!done) return fail(done.what());
+  more_ = more_ || ring_keeper_.busy();
+  return leaf;
+}
+
+std::optional<std::string> Vault::erasure_certificate(std::uint64_t person, std::uint64_t erased_leaf) const {
+  const std::optional<std::uint64_t> last = ring_keeper_.made_final(erased_leaf);
+  if (!last) return std::nullopt;
+  return sign_note(fmt::format("postern deletion certificate\nlog {}\nperson {:016x}\nkey destroyed by leaf {}\nwrapping key destroyed by leaf {}\n",
+                               context_.config->audit_origin, person, erased_leaf, *last),
+                   {identity()});
+}
+
 Status Vault::finish_turn() {
   const std::vector<ClientId> told = turn_.clients_with_events();
   const Status committed = turn_.commit();
+  const Status kept = ring_keeper_.turn_over(committed.has_value());
+  if (!kept) log::error("ring.not-written", "{}", kept.what());
   intake_.turn_over();
   progress_.turn_over();
   if (!committed) {
@@ -233,6 +310,13 @@ TimeMs Vault::next_wake() {
 }
 
 Status Vault::publish() {
+  if (const Status filled = fill_tiles(); !filled) return filled;
+  const std::vector<Signer> signers{identity(), epochs_->signer()};
+  return tiles_->publish(signers);
+}
+
+// Gives the tiles every leaf that is committed.
+Status Vault::fill_tiles() {
   while (tiles_->size() < log_.size() && (unpublished_.empty() || unpublished_.front().sequence != tiles_->size())) {
     unpublished_.clear();
     const Result<std::vector<Bytes>> leaves = store_->leaves(tiles_->size(), kLeavesAtOnce);
@@ -244,7 +328,7 @@ Status Vault::publish() {
   }
   if (const Status added = tiles_->append(unpublished_); !added) return added;
   unpublished_.clear();
-  return tiles_->publish();
+  return {};
 }
 
 bool Vault::ended_badly() {

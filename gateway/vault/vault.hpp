@@ -12,11 +12,13 @@
 #include <string>
 #include <vector>
 
+#include "gateway/audit/epochs.hpp"
 #include "gateway/audit/tiles.hpp"
 #include "gateway/vault/dispatch.hpp"
 #include "gateway/vault/intake.hpp"
 #include "gateway/vault/progress.hpp"
 #include "gateway/vault/query.hpp"
+#include "gateway/vault/ring_keeper.hpp"
 
 namespace postern::vault {
 
@@ -53,6 +55,12 @@ class Vault {
   bool more() const { return more_; }
   TimeMs next_wake();                          // Unix ms of the next timer, 0: none
 
+  // Destroys the person's key; final once a renewal of the ring, which begins now, has ended. Returns the
+  // sequence of the leaf that says so.
+  Result<std::uint64_t> erase(std::uint64_t person, const std::string& actor);
+  // The signed certificate of an erasure; nothing while it is not final.
+  std::optional<std::string> erasure_certificate(std::uint64_t person, std::uint64_t erased_leaf) const;
+
   // Writes tiles and signs a checkpoint of everything committed. Call about once a second.
   Status publish();
 
@@ -72,11 +80,12 @@ class Vault {
   const Dispatcher& dispatcher() const { return dispatcher_; }
   bool usable() const { return store_->usable(); }   // false: end the process and start anew
   const audit::Tiles& tiles() const { return *tiles_; }
+  // What a verifier needs: the identity's key and the first epoch's, a line each.
+  const std::string& verifier_keys() const { return tiles_->verifier_keys(); }
   TimeMs now() const { return clock_.wall_us() / 1000; }
 
  private:
-  Vault(std::shared_ptr<const config::Config> config, Keys keys, std::unique_ptr<store::Store> store, std::string folder, Clock clock,
-        audit::Log::Mark mark, Names names, MessageKey newest);
+  Vault(std::shared_ptr<const config::Config> config, Keys keys, std::unique_ptr<store::Store> store, Ring ring, std::string folder, Clock clock, audit::Log::Mark mark, Names names, MessageKey newest);
 
   struct Said {
     PeerId peer;
@@ -86,10 +95,16 @@ class Vault {
   void take(const Said& said);
   void welcome(Peer& peer);
   ConnectorId route(const Flight& flight, const Step& step);
+  Status turn_at(std::int64_t utc_us, const std::function<void(Turn&)>& work);
   Status finish_turn();
+  Status close_epochs(std::int64_t utc_us);
+  Status fill_tiles();
+  Signer identity() const;
 
   Keys keys_;
   std::unique_ptr<store::Store> store_;
+  Ring ring_;
+  Persons persons_;
   std::string folder_;
   Clock clock_;
   audit::Log log_;
@@ -101,11 +116,13 @@ class Vault {
   Intake intake_;
   Progress progress_;
   Queries queries_;
+  RingKeeper ring_keeper_;
+  std::unique_ptr<audit::Epochs> epochs_;
   std::unique_ptr<audit::Tiles> tiles_;
   std::vector<audit::Entry> unpublished_;      // committed, not yet in tiles
   std::vector<Said> inbox_;
   std::vector<std::pair<std::string, std::string>> refused_;
-  bool more_ = false;
+  bool more_ = false, clock_went_back_ = false;
 };
 
 }  // namespace postern::vault

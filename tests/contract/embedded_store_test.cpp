@@ -9,8 +9,8 @@ namespace {
 
 struct EmbeddedPlace final : Place {
   TempFolder folder;
-  Secret key = Secret::random(48);
-  Result<std::unique_ptr<Store>> open() override { return open_embedded(folder / "postern.db", key); }
+  Secret key = Secret::random(48), sum_key = Secret::random(32);
+  Result<std::unique_ptr<Store>> open() override { return open_embedded(folder / "postern.db", key, sum_key); }
 };
 
 INSTANTIATE_TEST_SUITE_P(Embedded, StoreContract,

@@ -82,7 +82,7 @@ def settings_checks(check, binary, folder, provider):
     check(code == 2 and "project_id" in text, "a service account without its members is refused")
     example = example_of(os.path.join(REPOSITORY, "connectors", "channels", "push", "README.md"))
     write(os.path.join(folder, "google-roots.pem"), open(os.path.join(folder, "ca.pem"), encoding="ascii").read())
-    write(os.path.join(folder, "fcm-service-account"),
+    write(os.path.join(folder, "service-account"),
           open(os.path.join(folder, "account.json"), encoding="utf-8").read())
     code, text = check_settings(binary, write(os.path.join(folder, "example.toml"), example))
     check(code == 0, "the README's example is good " + ("" if code == 0 else text))

@@ -31,8 +31,12 @@ ALLOWED = {
     "gateway": {"gateway/vault", "gateway/bus", "gateway/control", "gateway/config", "connectors/protocol"} | VAULT,
     "connectors/protocol": EDGE - {"crypto/tls.hpp"},
     "connectors/sources/json": EDGE,
-    "admin/cli": {"gateway/control", "gateway/config", "gateway/numbers", "gateway/audit", "connectors/protocol",
+    "admin/cli": {"gateway/control", "gateway/config", "gateway/numbers", "admin/audit", "connectors/protocol",
                   "crypto/secret.hpp"} | PLAIN,
+    # The auditor's part knows the formats and nothing of the gateway; one program of it speaks over a network.
+    "admin/audit": {"admin/cli/output.hpp", "connectors/channels/http_client/client.hpp", "crypto/merkle.hpp", "crypto/note.hpp",
+                    "crypto/secret.hpp"} | PLAIN,
+    "admin/witness": {"connectors/protocol", "connectors/sources/http", "crypto/merkle.hpp", "crypto/note.hpp", "crypto/secret.hpp"} | PLAIN,
 }
 # Every other connector sees the protocol, the edge of crypto, and the libraries that connectors share.
 CONNECTOR = {"connectors/protocol", "connectors/channels/http_client", "connectors/sources/http",
@@ -59,6 +63,11 @@ LINKS = {
     "postern_control": {"postern_control_messages", "postern_runtime"},
     "postern_runtime": BASE,
     "postern_connector": {"postern_wire", "postern_runtime"},
+    "postern_audit_tools": {"postern_crypto"},
+    "postern-audit": {"postern_audit_tools"},
+    "postern-cosign": {"postern_audit_tools", "postern_http_client"},
+    "postern_witness_core": {"postern_crypto"},
+    "postern-witness": {"postern_witness_core", "postern_http", "postern_runtime"},
 }
 VAULT_SIDE = {"postern_crypto", "postern_domain", "postern_engine", "postern_templates", "postern_numbers",
               "postern_store", "postern_audit_log", "postern_config", "postern_vault", "postern_bus",

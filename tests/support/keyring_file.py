@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 MODERN, FIPS = 1, 2
 PASSPHRASE, KEY_FILE, TOKEN, QUORUM = 1, 2, 3, 4
-PURPOSES = ["store", "content", "audit_body", "pseudonym", "idempotency", "ring", "epoch", "otp_commitment", "anchor", "state_sum", "backup"]
+PURPOSES = ["store", "content", "audit_body", "pseudonym", "idempotency", "ring", "epoch", "otp_commitment", "anchor", "state_sum", "backup", "holder_mask"]
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 

@@ -20,6 +20,7 @@ Leaf full_leaf() {
   leaf.attempt = 2;
   leaf.state = MessageState::reached;
   leaf.previous.fill(0xcd);
+  leaf.body_kind = BodyKind::log;
   leaf.body = {1, 2, 3};
   return leaf;
 }
@@ -40,6 +41,7 @@ TEST(Leaf, GivesBackEveryField) {
   EXPECT_EQ(back->attempt, leaf.attempt);
   EXPECT_EQ(back->state, leaf.state);
   EXPECT_EQ(back->previous, leaf.previous);
+  EXPECT_EQ(back->body_kind, leaf.body_kind);
   EXPECT_EQ(back->body, leaf.body);
 }
 
@@ -56,7 +58,7 @@ TEST(Leaf, StandsByteByByteAsTheDesignSays) {
             "000000000000000c"                    // before
             "0003" "0004" "02" "14"               // client, connector, attempt, state
             "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"
-            "0003" "010203");                     // body
+            "02" "0003" "010203");                // body: its kind, length, bytes
 }
 
 TEST(Leaf, OfNoMessageHasSixteenZeros) {

@@ -19,6 +19,12 @@ class Ledger {
   std::vector<Entry> grow(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
       Leaf leaf;
+      if (log.size() == 0) {
+        leaf.type = EventType::initialised;
+        log.append_open(leaf, {{Field::key, std::string(32, 'k')}, {Field::begins, std::string(8, '\0')}, {Field::ends, std::string(8, '\x7f')}},
+                        1'800'000'000'000'000, 0);
+        continue;
+      }
       leaf.type = log.size() % 5 == 0 ? EventType::started : EventType::accepted;
       if (leaf.type == EventType::accepted) leaf.message = {static_cast<MessageKey>(log.size() + 1) << 20, 7};
       leaf.client = 3;
@@ -37,7 +43,10 @@ class Ledger {
       return out;
     };
   }
-  Result<Tiles> open(const std::string& folder) { return Tiles::open(folder, kOrigin, keys, log.size(), load()); }
+  Result<Tiles> open(const std::string& folder) { return Tiles::open(folder, vkey(), log.size(), load()); }
+  Status publish(Tiles& tiles) const {
+    return tiles.publish({{{kOrigin, KeyType::ed25519, keys.log_public_key()}, [this](std::string_view text) { return keys.sign(text); }}});
+  }
   std::string vkey() const { return verifier_key(kOrigin, keys.log_public_key()); }
 
   Keyring ring = Keyring::create(1);

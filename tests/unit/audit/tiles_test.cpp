@@ -11,7 +11,7 @@ class TilesTest : public testing::Test {
  protected:
   void grow_and_publish(Tiles& tiles, std::size_t count) {
     ASSERT_TRUE(tiles.append(ledger.grow(count)).has_value());
-    const Status published = tiles.publish();
+    const Status published = ledger.publish(tiles);
     ASSERT_TRUE(published.has_value()) << published.what();
   }
   void expect_good(std::uint64_t size) {
@@ -53,7 +53,7 @@ TEST_F(TilesTest, GoOnFromTheCheckpointWithoutReadingTheStoreAgain) {
   ledger.loaded = 0;
   Result<Tiles> again = ledger.open(audit);
   ASSERT_TRUE(again.has_value());
-  EXPECT_EQ(ledger.loaded, 0U);
+  EXPECT_EQ(ledger.loaded, 1U) << "the first leaf alone, which names the first epoch's key";
   EXPECT_EQ(again->size(), 1000U);
 }
 
@@ -86,8 +86,8 @@ TEST_F(TilesTest, APublishThatHasNothingNewChangesNoFile) {
   grow_and_publish(*tiles, 10);
   const auto before = files_of(audit);
   const auto time = fs::last_write_time(audit + "/checkpoint");
-  ASSERT_TRUE(tiles->publish().has_value());
-  EXPECT_EQ(files_of(audit), before);
+  ASSERT_TRUE(ledger.publish(*tiles).has_value());
+  EXPECT_TRUE(files_of(audit) == before);
   EXPECT_EQ(fs::last_write_time(audit + "/checkpoint"), time);
 }
 
@@ -104,9 +104,9 @@ TEST_F(TilesTest, AMissingFileIsMadeAgain) {
       Result<Tiles> tiles = ledger.open(audit);
       ASSERT_TRUE(tiles.has_value()) << name << ": " << tiles.what();
       EXPECT_EQ(tiles->size(), 65'536U + 600);
-      ASSERT_TRUE(tiles->publish().has_value());
+      ASSERT_TRUE(ledger.publish(*tiles).has_value());
     }
-    EXPECT_EQ(files_of(audit), good) << name;
+    EXPECT_TRUE(files_of(audit) == good) << name;
   }
 }
 
@@ -119,7 +119,7 @@ TEST_F(TilesTest, MendingLoadsOnlyWhatIsMissing) {
   ledger.loaded = 0;
   const Result<Tiles> tiles = ledger.open(audit);
   ASSERT_TRUE(tiles.has_value());
-  EXPECT_EQ(ledger.loaded, 256U);
+  EXPECT_EQ(ledger.loaded, 1U + 256U);
   EXPECT_EQ(tiles->mended(), std::vector<std::string>{audit + "/tile/entries/003"});
 }
 
@@ -137,9 +137,9 @@ TEST_F(TilesTest, ADamagedUnfinishedFileIsMadeAgain) {
       {
         Result<Tiles> tiles = ledger.open(audit);
         ASSERT_TRUE(tiles.has_value()) << name << ": " << tiles.what();
-        ASSERT_TRUE(tiles->publish().has_value());
+        ASSERT_TRUE(ledger.publish(*tiles).has_value());
       }
-      EXPECT_EQ(files_of(audit), good) << name;
+      EXPECT_TRUE(files_of(audit) == good) << name;
     }
   }
 }
@@ -155,7 +155,7 @@ TEST_F(TilesTest, ADamagedFinishedFileIsEvidenceAndStaysUntilItIsTakenAway) {
     bad[bad.size() / 2] ^= 1;
     write_all(audit + "/" + name, ByteView(bad));
     ASSERT_TRUE(ledger.open(audit).has_value());
-    EXPECT_EQ(read_all(audit + "/" + name), bad);
+    EXPECT_TRUE(read_all(audit + "/" + name) == bad);
     EXPECT_NE(verified(audit, ledger.vkey()), "") << name;
     fs::remove(audit + "/" + name);
     ASSERT_TRUE(ledger.open(audit).has_value());
@@ -185,7 +185,7 @@ TEST_F(TilesTest, AWriteThatFailsIsTriedAgainAndLosesNothing) {
     Result<Tiles> tiles = fresh.open(audit);
     ASSERT_TRUE(tiles.has_value());
     ASSERT_TRUE(tiles->append(fresh.grow(250)).has_value());
-    ASSERT_TRUE(tiles->publish().has_value());
+    ASSERT_TRUE(fresh.publish(*tiles).has_value());
     // A folder where the file should be written: every try to write it fails.
     fs::create_directories(audit + blocked);
     const std::vector<Entry> more = fresh.grow(20);
@@ -196,7 +196,7 @@ TEST_F(TilesTest, AWriteThatFailsIsTriedAgainAndLosesNothing) {
       const std::uint64_t at = tiles->size();
       ASSERT_TRUE(tiles->append({{at, fresh.stored[at], leaf_hash(fresh.stored[at])}}).has_value());
     }
-    ASSERT_TRUE(tiles->publish().has_value());
+    ASSERT_TRUE(fresh.publish(*tiles).has_value());
     EXPECT_EQ(verified(audit, fresh.vkey()), "") << blocked;
     const Result<Checkpoint> checkpoint = open_checkpoint(as_text(read_all(audit + "/checkpoint")), fresh.vkey());
     EXPECT_EQ(checkpoint->root, fresh.log.mark().tree.root());
@@ -206,7 +206,7 @@ TEST_F(TilesTest, AWriteThatFailsIsTriedAgainAndLosesNothing) {
 TEST_F(TilesTest, AStoreThatIsOlderThanTheCheckpointIsRefused) {
   Result<Tiles> tiles = ledger.open(audit);
   grow_and_publish(*tiles, 50);
-  const Result<Tiles> old = Tiles::open(audit, kOrigin, ledger.keys, 49, ledger.load());
+  const Result<Tiles> old = Tiles::open(audit, ledger.vkey(), 49, ledger.load());
   ASSERT_FALSE(old.has_value());
   EXPECT_NE(old.what().find("an old copy was restored"), std::string::npos) << old.what();
 }
@@ -214,7 +214,7 @@ TEST_F(TilesTest, AStoreThatIsOlderThanTheCheckpointIsRefused) {
 TEST_F(TilesTest, AStoreWithAHoleIsAnError) {
   ledger.grow(10);
   const Tiles::Load nothing = [](std::uint64_t, std::size_t) -> Result<std::vector<Bytes>> { return std::vector<Bytes>{}; };
-  EXPECT_FALSE(Tiles::open(audit, kOrigin, ledger.keys, 10, nothing).has_value());
+  EXPECT_FALSE(Tiles::open(audit, ledger.vkey(), 10, nothing).has_value());
 }
 
 TEST_F(TilesTest, RootIsThatOfTheLog) {

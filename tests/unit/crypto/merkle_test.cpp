@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
+
 namespace postern {
 namespace {
 
@@ -44,6 +46,76 @@ TEST(Merkle, FollowsTheVectorsOfRfc6962) {
     EXPECT_EQ(to_hex(tree.root()), kRoots[i]) << i;
     EXPECT_EQ(merkle_root(leaves), tree.root());
   }
+}
+
+// Paths and consistency proofs over the same eight leaves, from the same shared vectors.
+constexpr const char* kLeaf1 = "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7";
+constexpr const char* kNode23 = "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e";
+constexpr const char* kNode4567 = "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4";
+constexpr const char* kLeaf4 = "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b";
+constexpr const char* kNode45 = "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a";
+constexpr const char* kNode67 = "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0";
+
+std::vector<std::string> as_hex(const std::vector<Hash>& proof) {
+  std::vector<std::string> text;
+  for (const Hash& hash : proof) text.push_back(to_hex(hash));
+  return text;
+}
+
+TEST(Merkle, PathsFollowTheVectorsOfRfc6962) {
+  std::vector<Hash> leaves;
+  for (const char* leaf : kLeaves) leaves.push_back(leaf_hash(hex(leaf)));
+  const auto of = [&](std::size_t size) { return std::vector<Hash>(leaves.begin(), leaves.begin() + static_cast<std::ptrdiff_t>(size)); };
+  using Proof = std::vector<std::string>;
+  EXPECT_EQ(as_hex(inclusion_proof(of(1), 0)), Proof());
+  EXPECT_EQ(as_hex(inclusion_proof(of(8), 0)), (Proof{kLeaf1, kNode23, kNode4567}));
+  EXPECT_EQ(as_hex(inclusion_proof(of(8), 5)), (Proof{kLeaf4, kNode67, kRoots[3]}));
+  EXPECT_EQ(as_hex(inclusion_proof(of(3), 2)), Proof{kRoots[1]});
+  EXPECT_EQ(as_hex(inclusion_proof(of(5), 1)), (Proof{kRoots[0], kNode23, kLeaf4}));
+  EXPECT_EQ(as_hex(consistency_proof(of(1), 1)), Proof());
+  EXPECT_EQ(as_hex(consistency_proof(of(8), 1)), (Proof{kLeaf1, kNode23, kNode4567}));
+  EXPECT_EQ(as_hex(consistency_proof(of(8), 6)), (Proof{kNode45, kNode67, kRoots[3]}));
+  EXPECT_EQ(as_hex(consistency_proof(of(5), 2)), (Proof{kNode23, kLeaf4}));
+}
+
+TEST(Merkle, ProofsFromRangesAskOnlyForRangesThatATreeHas) {
+  const std::vector<Hash> leaves = leaves_of(100);
+  for (std::uint64_t size = 1; size <= 100; ++size) {
+    for (std::uint64_t at = 0; at < size; ++at) {
+      std::size_t asked = 0;
+      const RangeRoot ranges = [&](std::uint64_t begin, std::uint64_t end) {
+        ++asked;
+        const std::uint64_t power = std::bit_floor(end - begin);
+        EXPECT_TRUE(begin < end && end <= size && begin % power == 0) << begin << " " << end;
+        return merkle_root({leaves.begin() + static_cast<std::ptrdiff_t>(begin), leaves.begin() + static_cast<std::ptrdiff_t>(end)});
+      };
+      EXPECT_EQ(inclusion_proof(at, size, ranges).size(), asked);
+      (void)consistency_proof(at, size, ranges);
+    }
+  }
+}
+
+// Proofs that a sloppy verifier takes: of other lengths, for sizes near 2^64, with the old root for the new.
+TEST(Merkle, AdversarialProofsAreRefused) {
+  const std::vector<Hash> leaves = leaves_of(8);
+  const Hash root = merkle_root(leaves);
+  const std::vector<Hash> proof = inclusion_proof(leaves, 0);
+  for (const std::uint64_t size : {9ULL, 16ULL, 1ULL << 62, 1ULL << 63, ~0ULL}) EXPECT_FALSE(verify_inclusion(leaves[0], 0, size, proof, root)) << size;
+  EXPECT_FALSE(verify_inclusion(root, 0, 8, {}, root)) << "the root is no leaf";
+  EXPECT_FALSE(verify_inclusion(node_hash(leaves[0], leaves[1]), 0, 4, inclusion_proof(leaves_of(4), 0), root)) << "a node is no leaf";
+  EXPECT_FALSE(verify_inclusion(leaves[0], 0, 0, {}, root));
+  EXPECT_FALSE(verify_inclusion(leaves[0], ~0ULL, ~0ULL, std::vector<Hash>(64), root));
+  EXPECT_FALSE(verify_inclusion(leaves[0], 0, ~0ULL, std::vector<Hash>(10'000), root));
+  for (const std::uint64_t old_size : {1ULL, 2ULL, 4ULL, 7ULL}) {
+    const std::vector<Hash> good = consistency_proof(leaves, old_size);
+    EXPECT_FALSE(verify_consistency(old_size, root, 8, root, good)) << "the new root passed off as the old";
+    EXPECT_FALSE(verify_consistency(old_size, root, 8, root, {}));
+    EXPECT_FALSE(verify_consistency(old_size, root, 8, root, {root}));
+    EXPECT_FALSE(verify_consistency(8, root, old_size, merkle_root(leaves_of(old_size)), good)) << "backwards";
+    for (const std::uint64_t size : {9ULL, 1ULL << 63, ~0ULL}) EXPECT_FALSE(verify_consistency(old_size, merkle_root(leaves_of(old_size)), size, root, good)) << size;
+  }
+  EXPECT_FALSE(verify_consistency(~0ULL, root, ~0ULL, root, {root}));
+  EXPECT_FALSE(verify_consistency(~0ULL - 1, root, ~0ULL, root, std::vector<Hash>(200)));
 }
 
 TEST(Merkle, LeavesAndNodesAreHashedApart) {

@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include <cstring>
+#include <optional>
 
 #include "crypto/seal.hpp"
 
@@ -109,6 +110,119 @@ TEST_F(Note, TheLargestSizeIsTaken) {
   checkpoint.size = UINT64_MAX;
   text = sign_checkpoint(checkpoint, keys.log_public_key(), [this](std::string_view t) { return keys.sign(t); });
   EXPECT_EQ(open_checkpoint(text, vkey)->size, UINT64_MAX);
+}
+
+class SeveralSignatures : public Note {
+ protected:
+  static Signer signer_of(const Keys& of, const std::string& name, KeyType type = KeyType::ed25519) {
+    return {{name, type, of.log_public_key()}, [&of](std::string_view t) { return of.sign(t); }};
+  }
+  Keys second{Keyring::create(2)}, third{Keyring::create(3)};
+  Signer epoch = signer_of(second, epoch_key_name(checkpoint.origin, 7));
+  Signer witness = signer_of(third, "witness.example/w", KeyType::cosigner);
+  std::string both = sign_checkpoint(checkpoint, {signer_of(keys, checkpoint.origin), epoch});
+  std::string cosigned = both + cosignature_line(checkpoint_text(checkpoint), witness, 1'800'000'000);
+};
+
+TEST_F(SeveralSignatures, AreEachFoundUnderTheirKeys) {
+  const Result<SignedCheckpoint> note = read_checkpoint(cosigned);
+  ASSERT_TRUE(note.has_value()) << note.what();
+  EXPECT_EQ(note->checkpoint, checkpoint);
+  EXPECT_EQ(note->text, checkpoint_text(checkpoint));
+  ASSERT_EQ(note->lines.size(), 3U);
+  EXPECT_EQ(note->lines[1].name, "bank.example/postern/audit/epoch/000007");
+  EXPECT_EQ(signed_by(*note, *parse_verifier(vkey)).value_or(9), 0U);
+  EXPECT_EQ(signed_by(*note, epoch.verifier).value_or(9), 0U);
+  EXPECT_EQ(signed_by(*note, witness.verifier).value_or(9), 1'800'000'000U);
+  EXPECT_FALSE(signed_by(*read_checkpoint(both), witness.verifier).has_value());
+  const Result<std::optional<std::uint64_t>> absent = find_signature(*read_checkpoint(both), witness.verifier);
+  ASSERT_TRUE(absent.has_value());
+  EXPECT_FALSE(absent->has_value());
+}
+
+TEST_F(SeveralSignatures, EveryFlippedBitSpoilsOneOfThem) {
+  for (std::size_t at = 0; at < cosigned.size(); ++at) {
+    for (unsigned bit = 0; bit < 8; ++bit) {
+      std::string bad = cosigned;
+      bad[at] = static_cast<char>(static_cast<unsigned char>(bad[at]) ^ (1U << bit));
+      const Result<SignedCheckpoint> note = read_checkpoint(bad);
+      EXPECT_FALSE(note && signed_by(*note, *parse_verifier(vkey)) && signed_by(*note, epoch.verifier) && signed_by(*note, witness.verifier)) << at << " " << bit;
+    }
+  }
+}
+
+TEST_F(SeveralSignatures, AKeyOfOneTypeIsNotOneOfTheOther) {
+  const Result<SignedCheckpoint> note = read_checkpoint(cosigned);
+  Verifier as_log = witness.verifier, as_witness = epoch.verifier;
+  as_log.type = KeyType::ed25519;
+  as_witness.type = KeyType::cosigner;
+  EXPECT_FALSE(signed_by(*note, as_log).has_value());
+  EXPECT_FALSE(signed_by(*note, as_witness).has_value());
+  // A witness's signature over the plain text, under its own name and hash: it lacks the time.
+  Bytes plain;
+  ByteWriter out(plain);
+  out.raw(ByteView(note->lines[2].signature).first(4));
+  out.raw(third.sign(note->text));
+  SignedCheckpoint forged = *note;
+  forged.lines[2].signature = plain;
+  EXPECT_FALSE(find_signature(forged, witness.verifier).has_value());
+}
+
+TEST_F(SeveralSignatures, ACosignatureHasATime) {
+  for (const std::uint64_t time : {std::uint64_t{0}, std::uint64_t{1} << 63, ~std::uint64_t{0}})
+    EXPECT_FALSE(signed_by(*read_checkpoint(both + cosignature_line(checkpoint_text(checkpoint), witness, time)), witness.verifier).has_value()) << time;
+  const std::string twice = cosigned + cosignature_line(checkpoint_text(checkpoint), witness, 1'900'000'000);
+  EXPECT_EQ(*signed_by(*read_checkpoint(twice), witness.verifier), 1'900'000'000U) << "the latest of several";
+}
+
+TEST_F(SeveralSignatures, AreBoundedAndOfOneForm) {
+  const std::string line = cosigned.substr(cosigned.find("\n\n") + 2);
+  std::string many = both;
+  for (int i = 0; i < 15; ++i) many += cosignature_line(checkpoint_text(checkpoint), witness, 1'800'000'000);
+  EXPECT_TRUE(read_checkpoint(many).has_value()) << "signed-note: at least 16";
+  for (int i = 0; i < 60; ++i) many += cosignature_line(checkpoint_text(checkpoint), witness, 1'800'000'000);
+  EXPECT_FALSE(read_checkpoint(many).has_value());
+  EXPECT_FALSE(read_checkpoint(checkpoint_text(checkpoint) + "\n").has_value()) << "no signature at all";
+  for (const std::string bad : {"\xe2\x80\x94 name\n", "\xe2\x80\x94  AAAAAAAA\n", "\xe2\x80\x94 na me AAAAAAAA\n", "\xe2\x80\x94 na+me AAAAAAAA\n", "- name AAAAAAAA\n",
+                                "\xe2\x80\x94 name AAAAAA==\n", "\xe2\x80\x94 name AAAAAAAA\n\n", "\xe2\x80\x94 na\tme AAAAAAAA\n", "\xe2\x80\x94 na\xff" "me AAAAAAAA\n"})
+    EXPECT_FALSE(read_checkpoint(both + bad).has_value()) << bad;
+  EXPECT_TRUE(read_checkpoint(both + "\xe2\x80\x94 n\xc3\xa4me AAAAAAAA\n").has_value());
+}
+
+TEST(EpochNames, HaveSixDigitsOrMore) {
+  EXPECT_EQ(epoch_digits(0), "000000");
+  EXPECT_EQ(epoch_digits(999'999), "999999");
+  EXPECT_EQ(epoch_digits(4'294'967'295), "4294967295");
+  EXPECT_EQ(epoch_key_name("o", 12), "o/epoch/000012");
+}
+
+// The examples of C2SP signed-note and of Go's sumdb/note. They are no checkpoints, so their text is put in place.
+TEST(SignedNote, TheExamplesOfOthersVerify) {
+  const auto verifies = [](const std::string& text, const std::string& key, const std::string& base64) {
+    const Result<Verifier> verifier = parse_verifier(key);
+    SignedCheckpoint note;
+    note.text = text;
+    note.lines.push_back({key.substr(0, key.find('+')), {}});
+    return verifier && from_base64(base64, note.lines[0].signature) && signed_by(note, *verifier).has_value();
+  };
+  const std::string message = "This is an example message.\n";
+  const std::string key = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
+  const std::string signature = "Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=";
+  EXPECT_TRUE(verifies(message, key, signature));
+  EXPECT_FALSE(verifies("This is another message.\n", key, signature));
+  const std::string go = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n";
+  EXPECT_TRUE(verifies(go, kPeterKey, "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM="));
+  EXPECT_TRUE(verifies(go, "EnochRoot+af0cfe78+ATtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop",
+                       "rwz+eBzmZa0SO3NbfRGzPCpDckykFXSdeX+MNtCOXm2/5n2tiOHp+vAF1aGrQ5ovTG01oOTGwnWLox33WWd1RvMc+QQ="));
+}
+
+TEST(ReadDecimal, TakesOneFormOnly) {
+  std::uint64_t value = 0;
+  for (const auto& [text, number] : {std::pair<const char*, std::uint64_t>{"0", 0}, {"7", 7}, {"18446744073709551615", ~0ULL}}) {
+    EXPECT_TRUE(read_decimal(text, value)) << text;
+    EXPECT_EQ(value, number);
+  }
+  for (const char* bad : {"", "00", "07", "+7", "-1", " 7", "7 ", "7a", "0x7", "18446744073709551616"}) EXPECT_FALSE(read_decimal(bad, value)) << bad;
 }
 
 TEST(VerifierKey, IsFormedAsSignedNoteSays) {

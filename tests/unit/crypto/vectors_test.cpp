@@ -123,7 +123,7 @@ TEST_P(Vectors, OfSealedFieldsStillOpen) {
 // The registry is frozen: a number that changes its name, or a name its number, makes old data unreadable.
 TEST(Registry, OfPurposesIsFrozen) {
   const std::map<unsigned, std::string> frozen{{1, "store"}, {2, "content"}, {3, "audit_body"}, {4, "pseudonym"}, {5, "idempotency"}, {6, "ring"},
-                                               {7, "epoch"}, {8, "otp_commitment"}, {9, "anchor"}, {10, "state_sum"}, {11, "backup"}};
+                                               {7, "epoch"}, {8, "otp_commitment"}, {9, "anchor"}, {10, "state_sum"}, {11, "backup"}, {12, "holder_mask"}};
   std::map<unsigned, std::string> now;
   for (const Purpose purpose : kPurposes) now[static_cast<unsigned>(purpose)] = name_of(purpose);
   EXPECT_EQ(now, frozen);
@@ -132,7 +132,7 @@ TEST(Registry, OfPurposesIsFrozen) {
     EXPECT_EQ(purpose_of(static_cast<std::uint8_t>(purpose)), purpose);
   }
   EXPECT_EQ(purpose_of(static_cast<std::uint8_t>(0)), std::nullopt);
-  EXPECT_EQ(purpose_of(static_cast<std::uint8_t>(12)), std::nullopt);
+  EXPECT_EQ(purpose_of(static_cast<std::uint8_t>(13)), std::nullopt);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ namespace {
 
 class EmbeddedStore : public testing::Test {
  protected:
-  Result<std::unique_ptr<Store>> open() { return open_embedded(path, key); }
+  Result<std::unique_ptr<Store>> open() { return open_embedded(path, key, sum_key); }
   static Batch batch(MessageKey key, std::size_t bytes = 100) {
     Batch b;
     b.contents.push_back({key, Bytes(bytes, 0x41)});
@@ -40,20 +40,20 @@ class EmbeddedStore : public testing::Test {
   }
   TempFolder folder;
   std::string path = folder / "postern.db";
-  Secret key = Secret::random(48);
+  Secret key = Secret::random(48), sum_key = Secret::random(32);
 };
 
 TEST_F(EmbeddedStore, AnotherKeyIsRefusedAndHarmsNothing) {
   filled(3);
   const Secret other = Secret::random(48);
-  const Result<std::unique_ptr<Store>> opened = open_embedded(path, other);
+  const Result<std::unique_ptr<Store>> opened = open_embedded(path, other, sum_key);
   ASSERT_FALSE(opened.has_value());
   EXPECT_NE(opened.what().find("another keyring"), std::string::npos) << opened.what();
   EXPECT_TRUE(open().has_value());
 }
 
 TEST_F(EmbeddedStore, AKeyOfAnotherLengthIsNotTakenAsAPassphrase) {
-  for (const std::size_t size : {0U, 32U, 47U, 49U, 64U}) EXPECT_FALSE(open_embedded(folder / ("k" + std::to_string(size)), Secret::random(size == 0 ? 1 : size)).has_value());
+  for (const std::size_t size : {0U, 32U, 47U, 49U, 64U}) EXPECT_FALSE(open_embedded(folder / ("k" + std::to_string(size)), Secret::random(size == 0 ? 1 : size), sum_key).has_value());
 }
 
 TEST_F(EmbeddedStore, APlaintextDatabaseIsRefused) {
@@ -215,7 +215,7 @@ TEST_F(EmbeddedStore, TheWalDoesNotGrowWithoutEnd) {
 }
 
 TEST_F(EmbeddedStore, AMissingFolderIsAnErrorThatSaysWhereToLook) {
-  const Result<std::unique_ptr<Store>> opened = open_embedded(folder / "none/postern.db", key);
+  const Result<std::unique_ptr<Store>> opened = open_embedded(folder / "none/postern.db", key, sum_key);
   ASSERT_FALSE(opened.has_value());
   EXPECT_NE(opened.what().find("check the folder"), std::string::npos) << opened.what();
 }

@@ -299,7 +299,7 @@ TEST(FailedCommit, OfAFullDiskIsOverWhenThereIsSpaceAgain) {
 void damage(House& house, const std::string& id, bool content) {
   house.close();
   const Keys keys(house.ring());
-  Result<std::unique_ptr<store::Store>> opened = store::open_embedded(house.state() + "/postern.db", keys.store_key());
+  Result<std::unique_ptr<store::Store>> opened = store::open_embedded(house.state() + "/postern.db", keys.store_key(), Secret(std::span<const std::uint8_t>(keys.mac(Purpose::state_sum, as_bytes("rows")))));
   ASSERT_TRUE(opened.has_value());
   const MessageKey key = MessageId::parse(id)->key;
   store::Batch batch;

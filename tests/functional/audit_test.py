@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""postern-audit against made logs: what holds, what does not, proofs, exit codes. Tampering is tried on a sample here
+and on everything in audit_long_test.py; both verifiers must find all of it and agree on the first bad leaf.
+
+    audit_test.py --build BUILD_DIR
+"""
+import argparse
+import json
+import os
+import shutil
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import audit_tamper as tamper  # noqa: E402
+from bank import Checks  # noqa: E402
+
+check = Checks()
+
+
+def keys_of(folder):
+    return {"vkey": f"{folder}.vkey", "witness": f"{folder}.witness-vkey"}
+
+
+def make(program, folder, *words):
+    program.made_log(folder, *words)
+    shutil.copy(f"{folder}/vkey", f"{folder}.vkey")
+    return folder
+
+
+def judged(program, folder, own, kept=()):
+    judges = tamper.Judges(program, own["vkey"], own["witness"], kept)
+    try:
+        return judges.ask(folder)
+    finally:
+        judges.close()
+
+
+def good_logs(program, base):
+    for leaves in (0, 1, 44, 45, 46, 90, 91, 255, 256, 257, 513, 1000, 65536, 65900):
+        folder = make(program, f"{base}/size-{leaves}", "--leaves", leaves, "--per-epoch", 45 if leaves < 2000 else 9000)
+        verdicts = judged(program, folder, keys_of(folder))
+        check(verdicts == ("ok", "ok"), f"a log of {leaves} leaves holds", verdicts)
+        shutil.rmtree(folder)
+
+
+def flawed_logs(program, base, own):
+    judges = tamper.Judges(program, own["vkey"], own["witness"])
+
+    def each():
+        names = program.run("tests/made_log", "--flaws").stdout.split()
+        for name in names:
+            program.made_log(f"{base}/flawed", "--flaw", name)
+            tamper.must_be_found(judges, f"{base}/flawed", name)
+            shutil.rmtree(f"{base}/flawed")
+        return len(names)
+
+    tamper.fail_on_miss(check, "broken rules and forgeries", each)
+    judges.close()
+
+
+def tampering(program, base, good, own):
+    foreign = make(program, f"{base}/foreign", "--seed", 2)
+    tamper.fail_on_miss(check, "single bits, a sample of every file", lambda: tamper.in_shares(tamper.flip_some, program, good, own, 331))
+    judges = tamper.Judges(program, own["vkey"], own["witness"])
+    tamper.fail_on_miss(check, "whole files", lambda: tamper.whole_files(judges, good, foreign))
+    judges.close()
+    tamper.fail_on_miss(check, "entries removed, doubled, swapped, inserted, cut",
+                        lambda: tamper.in_shares(tamper.entries, program, good, own, foreign, 13))
+
+
+def histories(program, base, good, own):
+    """Two histories under one key, and an older one put back: each holds in itself; what was kept tells."""
+    fork = make(program, f"{base}/fork", "--fork", 120)
+    short = make(program, f"{base}/short", "--leaves", 150)
+    longer = make(program, f"{base}/longer", "--leaves", 260)
+    for name, folder in (("a second history", fork), ("an older state", short)):
+        shutil.rmtree(f"{folder}/witness")
+        no_witness = {"vkey": own["vkey"], "witness": None}
+        check(judged(program, folder, no_witness) == ("ok", "ok"), f"{name} holds in itself")
+        verdicts = judged(program, folder, no_witness, [f"{good}/checkpoint"])
+        check(verdicts[0] == verdicts[1] and verdicts[0].startswith("bad"), f"{name} does not contain the checkpoint that was kept", verdicts)
+        done = program.audit("consistency", folder, f"{good}/checkpoint", "--vkey", own["vkey"])
+        check(done.returncode == 3, f"{name} is not consistent with it", done.stdout + done.stderr)
+        os.makedirs(f"{folder}/witness")
+        shutil.copy(f"{good}/witness/witness.example", f"{folder}/witness/witness.example")
+        verdicts = judged(program, folder, own)
+        check(verdicts[0] == verdicts[1] and verdicts[0].startswith("bad"), f"{name} does not follow what the witness saw", verdicts)
+    check(judged(program, longer, own, [f"{good}/checkpoint", f"{short}/checkpoint"]) == ("ok", "ok"), "a log that grew contains what was kept")
+    for old in (good, short, longer):
+        done = program.audit("consistency", longer, f"{old}/checkpoint", "--vkey", own["vkey"])
+        check(done.returncode == 0, "and is consistent with it", done.stdout + done.stderr)
+    other = make(program, f"{base}/other", "--origin", "bank.example/other")
+    check(program.audit("consistency", longer, f"{other}/checkpoint", "--vkey", own["vkey"], f"{other}.vkey").returncode == 3, "not with another log's checkpoint")
+    check(program.audit("verify", longer, "--vkey", own["vkey"], "--from", f"{other}/checkpoint").returncode == 1, "which --from refuses")
+
+
+def left_overs(program, base, good, own):
+    """What a crash or the next checkpoint may leave there contradicts nothing."""
+    longer = make(program, f"{base}/ahead", "--leaves", 600)
+    short = make(program, f"{base}/behind", "--leaves", 150)
+    folder = f"{base}/mixed"
+    shutil.copytree(longer, folder)
+    for name in ("tile", ):
+        shutil.copytree(f"{short}/{name}", f"{folder}/{name}", dirs_exist_ok=True)
+    open(f"{folder}/tile/0/002.new", "w").close()
+    check(judged(program, folder, own) == ("ok", "ok"), "older unfinished tiles and cut writes are no contradiction")
+    shutil.copytree(good, folder, dirs_exist_ok=True)
+    for name in os.listdir(f"{folder}/epoch"):
+        if not os.path.exists(f"{good}/epoch/{name}"):
+            os.remove(f"{folder}/epoch/{name}")
+    check(judged(program, folder, own) == ("ok", "ok"), "nor are tiles ahead of the checkpoint")
+
+
+def command_line(program, good, own, base):
+    run = program.audit
+    check(run().returncode == 2 and run("nonsense").returncode == 2 and run("verify").returncode == 2 and run("verify", good).returncode == 2,
+          "a wrong command line ends with exit code 2")
+    for verb in ("verify", "prove", "check-proof", "consistency"):
+        told = run(verb, "--help")
+        check(told.returncode == 0 and "Example:" in told.stdout, f"'{verb} --help' shows an example")
+    done = run("verify", good, "--vkey", own["vkey"], "--witness", own["witness"], "--json")
+    told = json.loads(done.stdout)
+    check(done.returncode == 0 and told["good"] and told["leaves"] == 200 and told["epochs"] == 5 and told["anchored"], "verify says what it saw", told)
+    check(sum(told["events"].values()) == 200 and told["witnessed"][0]["name"] == "witness.example/one", "every leaf by its event, and the witness", told)
+    identity = open(own["vkey"], encoding="utf-8").readline().strip()
+    done = run("verify", good, "--vkey", identity)
+    check(done.returncode == 0 and "No key of an epoch was given" in done.stdout, "without an epoch's key it says what that leaves open")
+    check(run("verify", f"{base}/none", "--vkey", own["vkey"]).returncode == 1, "a missing log cannot be checked: exit code 1")
+    check(run("verify", good, "--vkey", "nonsense").returncode == 1, "nor can anything with a key that is none")
+    other = make(program, f"{base}/stranger", "--seed", 9)
+    done = run("verify", good, "--vkey", f"{other}.vkey", "--json")
+    check(done.returncode == 3 and json.loads(done.stdout)["first_bad_leaf"] == 0, "another key does not verify it: exit code 3")
+    done = run("verify", good, "--vkey", own["vkey"], "--witness", f"{other}.witness-vkey")
+    check(done.returncode == 3 and "witness" in done.stdout, "a witness that has not cosigned is missed", done.stdout)
+    linked = program.path("admin/audit/postern-audit")
+    libraries = tamper.subprocess.run(["ldd", linked], capture_output=True, text=True).stdout
+    check(not any(name in libraries for name in ("libcurl", "libevent", "libssl", "libnghttp2", "libsqlcipher", "libprotobuf")),
+          "the program links no network and no store", libraries)
+
+
+def proofs(program, base, good, own):
+    run = program.audit
+    everything = [json.loads(run("check-proof", path, "--vkey", own["vkey"], "--json").stdout)["leaves"][0] for path in one_by_one(program, base, good)]
+    check([leaf["index"] for leaf in everything] == list(range(0, 200, 7)), "a proof of a leaf checks and says the leaf's header")
+    message = next(leaf["message"] for leaf in everything if leaf["message"])
+    path = f"{base}/message.tlog-proof"
+    done = run("prove", good, "--message", message, "-o", path, "--json")
+    count = json.loads(done.stdout)["proofs"]
+    check(done.returncode == 0 and count > 1, "the proofs of a message are one file", done.stdout + done.stderr)
+    done = run("check-proof", path, "--vkey", own["vkey"], "--witness", own["witness"], "--json")
+    told = json.loads(done.stdout)
+    check(done.returncode == 0 and told["unbroken"] and len(told["leaves"]) == count and {leaf["message"] for leaf in told["leaves"]} == {message},
+          "which checks whole, under a witness too", told)
+    parts = open(path, encoding="utf-8").read().split("c2sp.org/tlog-proof@v1\n")[1:]
+    tamper.write(base, "some.tlog-proof", "".join("c2sp.org/tlog-proof@v1\n" + part for part in parts[1:]).encode())
+    told = json.loads(run("check-proof", f"{base}/some.tlog-proof", "--vkey", own["vkey"], "--json").stdout)
+    check(told["good"] and not told["unbroken"], "with its first leaf left out it holds and says that it is not the whole")
+    tamper.write(base, "some.tlog-proof", "".join("c2sp.org/tlog-proof@v1\n" + part for part in reversed(parts)).encode())
+    check(run("check-proof", f"{base}/some.tlog-proof", "--vkey", own["vkey"]).returncode == 3, "its parts in another order do not")
+
+    single = f"{base}/one.tlog-proof"
+    run("prove", good, "--leaf", 7, "-o", single)
+    tamper.fail_on_miss(check, "bits of a proof", lambda: tamper.flip_proof(program, single, own, 7, base))
+    judges = tamper.Judges(program, own["vkey"], own["witness"])
+    run("prove", good, "--leaf", 7, "-o", f"{base}/bare.tlog-proof", "--leaf-out", f"{base}/bare.leaf")
+    bare = run("check-proof", f"{base}/bare.tlog-proof", "--vkey", own["vkey"])
+    check(bare.returncode == 1, "a proof without its leaf cannot be checked alone")
+    given = run("check-proof", f"{base}/bare.tlog-proof", "--vkey", own["vkey"], "--leaf-data", f"{base}/bare.leaf")
+    check(given.returncode == 0 and "leaf 7" in given.stdout, "with the leaf given it checks", given.stdout + given.stderr)
+    check(run("check-proof", f"{base}/bare.tlog-proof", "--vkey", own["vkey"], "--leaf-data", single).returncode == 3, "with other data it does not")
+
+    other = make(program, f"{base}/elsewhere", "--origin", "bank.example/other")
+    foreign = f"{base}/foreign.tlog-proof"
+    run("prove", other, "--leaf", 7, "-o", foreign)
+    check(run("check-proof", foreign, "--vkey", f"{other}.vkey").returncode == 0, "another log's proof checks with its key")
+    check(run("check-proof", foreign, "--vkey", own["vkey"]).returncode == 3, "and not with this log's")
+    check(judges.ask(foreign) == ("bad", "bad"), "which both verifiers say")
+    judges.close()
+    fork = make(program, f"{base}/split", "--fork", 120)
+    run("prove", fork, "--leaf", 150, "-o", foreign)
+    shutil.copy(f"{good}/checkpoint", f"{fork}/checkpoint")
+    check(run("prove", fork, "--leaf", 150, "-o", f"{base}/none.tlog-proof").returncode == 3, "no proof is made that its checkpoint does not bear")
+    check(run("prove", good, "--leaf", 200).returncode == 3 and run("prove", good, "--message", "00000000-0000-4000-8000-000000000000").returncode == 3,
+          "what is not in the log has no proof: exit code 3")
+    check(run("prove", good).returncode == 2 and run("prove", good, "--message", "x").returncode == 2, "prove wants a message or a leaf")
+    longer = make(program, f"{base}/grown", "--leaves", 700)
+    run("prove", longer, "--leaf", 150, "--checkpoint", f"{good}/checkpoint", "-o", f"{base}/older.tlog-proof")
+    told = json.loads(run("check-proof", f"{base}/older.tlog-proof", "--vkey", own["vkey"], "--json").stdout)
+    check(told["good"] and told["size"] == 200, "a grown log proves under an older checkpoint as well")
+
+
+def one_by_one(program, base, good):
+    for leaf in range(0, 200, 7):
+        path = f"{base}/leaf-{leaf}.tlog-proof"
+        done = program.audit("prove", good, "--leaf", leaf, "-o", path)
+        if done.returncode != 0:
+            check(False, f"leaf {leaf} is proved", done.stdout + done.stderr)
+        yield path
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True)
+    program = tamper.Program(parser.parse_args().build)
+    with tamper.memory_folder() as base:
+        good = make(program, f"{base}/good")
+        own = keys_of(good)
+        command_line(program, good, own, base)
+        good_logs(program, base)
+        flawed_logs(program, base, own)
+        histories(program, base, good, own)
+        left_overs(program, base, good, own)
+        proofs(program, base, good, own)
+        tampering(program, base, good, own)
+    return check.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
