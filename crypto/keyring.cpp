@@ -2,6 +2,7 @@
 #include "crypto/keyring.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "crypto/keyring_io.hpp"
 #include "crypto/shamir.hpp"
@@ -10,7 +11,7 @@
 namespace postern {
 namespace {
 
-constexpr std::size_t kMinPassphrase = 12, kMinKeyFile = 32, kMaxVersions = 64, kMaxSecretPayload = 48 * 1024;
+constexpr std::size_t kMinPassphrase = 12, kMinKeyFile = 32, kMaxVersions = 64;
 
 Secret payload_key(Profile profile, const Secret& master) { return Suite::of(profile).derive(master, "pstrnkr1", 1, kKeySize); }
 
@@ -29,7 +30,10 @@ class SecretWriter {
       raw({&byte, 1});
     }
   }
-  Secret take() const { return Secret(secret_.bytes().first(size_)); }
+  Secret take() {
+    if (size_ != secret_.size()) std::abort();
+    return std::move(secret_);
+  }
 
  private:
   Secret secret_;
@@ -162,7 +166,9 @@ Keyring Keyring::clone() const {
 // ---- payload: crypto/DESIGN.md, "Keyring file" ----
 
 Secret Keyring::encode_payload() const {
-  SecretWriter out(kMaxSecretPayload);
+  std::size_t size = 8 + 8 + 8 + 1 + log_secret_.size() + slot_secrets_.size() * kKeySize + 1;
+  for (const auto& [purpose, versions] : keys_) size += 2 + versions.size() * (2 + 8 + kKeySize + KeyCheck().size());
+  SecretWriter out(size);
   out.number(generation_, 8);
   out.number(static_cast<std::uint64_t>(created_ms_), 8);
   out.number(static_cast<std::uint64_t>(master_created_ms_), 8);

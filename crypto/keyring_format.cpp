@@ -2,6 +2,7 @@
 #include "crypto/keyring_format.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -109,7 +110,12 @@ bool decode(ByteReader& in, KeyringFile& file) {
 Result<Bytes> read_whole(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return fail(std::string(std::strerror(errno)) + "; run 'postern init' first, or restore the file");
-  Bytes content(kMaxFile + 1);
+  struct stat facts {};
+  if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode) || facts.st_size > static_cast<off_t>(kMaxFile)) {
+    close(fd);
+    return fail("is not a plain file, or too large to be a keyring");
+  }
+  Bytes content(static_cast<std::size_t>(facts.st_size) + 1);
   std::size_t size = 0;
   ssize_t got = 1;
   while (got > 0 && size < content.size()) {
@@ -120,7 +126,7 @@ Result<Bytes> read_whole(const std::string& path) {
   const int error = errno;
   close(fd);
   if (got < 0) return fail(std::string("could not be read: ") + std::strerror(error));
-  if (size > kMaxFile) return fail("is too large to be a keyring");
+  if (size == content.size()) return fail("changed while it was read");
   content.resize(size);
   return content;
 }

@@ -38,7 +38,8 @@ std::optional<Purpose> purpose_of(std::uint8_t number);
 enum class Use : std::uint8_t { store, seal, hash };
 Use use_of(Purpose purpose);
 
-// How long one version of the key is to be used before the next (security policy, not enforced): days; 0: no limit of its own.
+// How long one version of the key is to be used before the next (security policy, not enforced): days; 0: it
+// is never replaced.
 unsigned period_days(Purpose purpose);
 inline constexpr unsigned kMasterPeriodDays = 365;
 

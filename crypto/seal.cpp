@@ -124,11 +124,16 @@ std::optional<Mac> Keys::mac(Purpose purpose, ByteView bytes, std::uint16_t numb
   return suite_->mac(version->key.bytes(), bytes);
 }
 
-bool Keys::check_mac(Purpose purpose, ByteView bytes, ByteView mac) const {
+std::vector<Mac> Keys::macs(Purpose purpose, ByteView bytes) const {
   demand(use_of(purpose) == Use::hash);
-  if (mac.size() != Mac{}.size()) return false;
-  for (const Version& version : of(purpose))
-    if (sodium_memcmp(suite_->mac(version.key.bytes(), bytes).data(), mac.data(), mac.size()) == 0) return true;
+  std::vector<Mac> found;
+  for (auto version = of(purpose).rbegin(); version != of(purpose).rend(); ++version) found.push_back(suite_->mac(version->key.bytes(), bytes));
+  return found;
+}
+
+bool Keys::check_mac(Purpose purpose, ByteView bytes, ByteView mac) const {
+  for (const Mac& one : macs(purpose, bytes))
+    if (mac.size() == one.size() && sodium_memcmp(one.data(), mac.data(), one.size()) == 0) return true;
   return false;
 }
 
@@ -140,20 +145,18 @@ std::array<std::uint8_t, 16> Keys::idempotency_hash(std::string_view client, std
 
 std::vector<std::uint64_t> Keys::pseudonyms(std::string_view address) const {
   std::vector<std::uint64_t> found;
-  for (auto v = of(Purpose::pseudonym).rbegin(); v != of(Purpose::pseudonym).rend(); ++v)
-    found.push_back(first_64(suite_->mac(v->key.bytes(), as_bytes(address))));
+  for (const Mac& mac : macs(Purpose::pseudonym, as_bytes(address))) found.push_back(first_64(mac));
   return found;
 }
 
 std::vector<std::array<std::uint8_t, 16>> Keys::idempotency_hashes(std::string_view client, std::string_view key) const {
-  const Bytes text = idempotency_text(client, key);
   std::vector<std::array<std::uint8_t, 16>> found;
-  for (auto v = of(Purpose::idempotency).rbegin(); v != of(Purpose::idempotency).rend(); ++v) found.push_back(first_16(suite_->mac(v->key.bytes(), text)));
+  for (const Mac& mac : macs(Purpose::idempotency, idempotency_text(client, key))) found.push_back(first_16(mac));
   return found;
 }
 
 Signature Keys::sign(std::string_view text) const { return suite_->sign(log_secret_, as_bytes(text)); }
 
-Secret Keys::store_key() const { return store_key_of(*suite_, of(Purpose::store).back().key); }
+Secret Keys::store_key() const { return store_key_of(*suite_, of(Purpose::store).front().key); }
 
 }  // namespace postern

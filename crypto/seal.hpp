@@ -44,13 +44,15 @@ class Keys {
   std::optional<Mac> mac(Purpose purpose, ByteView bytes, std::uint16_t version) const;
   // Whether `mac` was made of the bytes under any version that lives. Constant time in the bytes of each comparison.
   bool check_mac(Purpose purpose, ByteView bytes, ByteView mac) const;
+  // Under every version that lives, newest first: what older rows may have been stored under.
+  std::vector<Mac> macs(Purpose purpose, ByteView bytes) const;
 
   std::uint16_t newest(Purpose purpose) const { return of(purpose).back().number; }
 
   // A stable number for an address ("sms:380671234567"); without the key it tells nothing and cannot be searched for.
   std::uint64_t pseudonym(std::string_view address) const;
   std::array<std::uint8_t, 16> idempotency_hash(std::string_view client, std::string_view key) const;
-  // The same under every version that lives, newest first: what older rows may have been stored under.
+  // The same under every version that lives, newest first.
   std::vector<std::uint64_t> pseudonyms(std::string_view address) const;
   std::vector<std::array<std::uint8_t, 16>> idempotency_hashes(std::string_view client, std::string_view key) const;
 
@@ -58,7 +60,8 @@ class Keys {
   Signature sign(std::string_view text) const;
   PublicKey log_public_key() const { return log_public_; }
 
-  // 32 bytes of raw key and 16 of salt for SQLCipher.
+  // 32 bytes of raw key and 16 of salt for SQLCipher: the oldest version, which the file is under. A newer one waits until the file is
+  // written anew under it at the next unlock; then the older is destroyed.
   Secret store_key() const;
 
   const Suite& suite() const { return *suite_; }

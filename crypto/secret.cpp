@@ -7,9 +7,11 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -20,9 +22,21 @@
 namespace postern {
 namespace {
 
-[[noreturn]] void no_secret_memory(const char* why) {
-  std::fprintf(stderr, "postern: no memory for secrets: %s; raise LimitMEMLOCK or restart\n", why);
+[[noreturn]] void no_secret_memory(const std::string& why) {
+  std::fprintf(stderr, "postern: no memory for secrets: %s\n", why.c_str());
   std::abort();
+}
+
+// Kilobytes of this process that the kernel says are locked; -1 where it does not say.
+long locked_kib() {
+  std::FILE* in = std::fopen("/proc/self/status", "re");
+  if (in == nullptr) return -1;
+  long found = -1;
+  std::array<char, 256> line{};
+  while (found < 0 && std::fgets(line.data(), static_cast<int>(line.size()), in) != nullptr)
+    if (std::sscanf(line.data(), "VmLck: %ld kB", &found) != 1) found = -1;
+  std::fclose(in);
+  return found;
 }
 
 // First-fit over one locked region. Secrets are few (keys, credentials, passphrases), so a map of
@@ -34,7 +48,11 @@ class Slab {
     return slab;
   }
 
+  // Why secrets cannot be held here; empty: they can.
+  const std::string& refused() const { return refused_; }
+
   std::uint8_t* take(std::size_t size) {
+    if (!refused_.empty()) no_secret_memory(refused_);
     const std::size_t need = rounded(size);
     for (auto it = free_.begin(); it != free_.end(); ++it) {
       if (it->second < need) continue;
@@ -43,7 +61,7 @@ class Slab {
       if (left > 0) free_.emplace(at + need, left);
       return base_ + at;
     }
-    no_secret_memory("the locked slab is full");
+    no_secret_memory("the locked slab is full; restart");
   }
 
   void give(std::uint8_t* data, std::size_t size) {
@@ -63,21 +81,38 @@ class Slab {
   }
 
  private:
-  static constexpr std::size_t kSize = 256 * 1024;
+  static constexpr std::size_t kSize = 512 * 1024;
   static std::size_t rounded(std::size_t size) { return (std::max<std::size_t>(size, 1) + 15) / 16 * 16; }
 
   Slab() {
-    if (sodium_init() < 0) no_secret_memory("libsodium did not start");
+    if (sodium_init() < 0) {
+      refused_ = "libsodium did not start";
+      return;
+    }
+    const long before = locked_kib();
     base_ = static_cast<std::uint8_t*>(sodium_malloc(kSize));
-    if (base_ == nullptr) no_secret_memory("the slab could not be allocated");
-    // sodium_malloc locks if it can and stays silent if it cannot: ask again and look at the answer.
-    if (mlock(base_, kSize) != 0) no_secret_memory("the slab could not be locked into memory");
+    if (base_ == nullptr) {
+      refused_ = "the slab of " + std::to_string(kSize / 1024) + " KiB could not be allocated; free memory";
+      return;
+    }
+    // sodium_malloc locks if it can and stays silent if it cannot. Asked again without a library in between (a sanitizer's mlock
+    // does nothing and says yes), and the kernel's own count must have grown: a page in swap is a key on a disk.
+    const bool locked = syscall(SYS_mlock, base_, kSize) == 0;
+    const int error = errno;
+    const long after = locked_kib();
+    if (!locked || after < 0 || after - std::max(before, 0L) < static_cast<long>(kSize / 1024)) {
+      refused_ = "the slab of " + std::to_string(kSize / 1024) + " KiB is not locked into memory (" +
+                 (locked ? "VmLck in /proc/self/status went from " + std::to_string(before) + " to " + std::to_string(after) + " kB" : std::strerror(error)) +
+                 "); set LimitMEMLOCK=8M in the unit, or raise 'ulimit -l'";
+      return;
+    }
     sodium_memzero(base_, kSize);
     free_.emplace(0, kSize);
   }
 
   std::uint8_t* base_ = nullptr;
   std::map<std::size_t, std::size_t> free_;  // offset -> length, never adjacent
+  std::string refused_;
 };
 
 }  // namespace
@@ -149,6 +184,7 @@ Status harden_process() {
   if (setrlimit(RLIMIT_CORE, &none) != 0) return fail(std::string("core dumps could not be barred: ") + std::strerror(errno));
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return fail(std::string("PR_SET_DUMPABLE failed: ") + std::strerror(errno));
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail(std::string("no_new_privs failed: ") + std::strerror(errno));
+  if (const std::string& why = Slab::instance().refused(); !why.empty()) return fail("no memory for secrets: " + why);
   return {};
 }
 

@@ -3,7 +3,7 @@
 // Used by: every process that holds a credential. Threads: the allocator is not thread-safe; secrets
 // are created and destroyed on one thread.
 // Ownership: a secret owns its bytes and wipes them when it ends. Storage comes from one locked,
-// guarded slab of 256 KiB that is kept out of core dumps: one guarded allocation per secret would
+// guarded slab of 512 KiB that is kept out of core dumps: one guarded allocation per secret would
 // exhaust the locked-memory limit silently.
 // Errors: allocation failure ends the process.
 #pragma once
@@ -66,8 +66,9 @@ void wipe_text(Text& text) {
 // Errors: missing, unreadable, too large, readable or writable by others than owner and group.
 Result<Secret> read_secret_file(const char* path, std::size_t limit);
 
-// Bars core dumps and ptrace by others for this process (RLIMIT_CORE 0, PR_SET_DUMPABLE 0) and sets
-// no_new_privs. Called first in every main(). Errors name the call that failed.
+// Bars core dumps and ptrace by others for this process (RLIMIT_CORE 0, PR_SET_DUMPABLE 0), sets no_new_privs, and makes the slab:
+// its memory must be locked by the kernel's own count (VmLck). Called first in every main(). Errors name what failed and what to do
+// (LimitMEMLOCK).
 Status harden_process();
 
 }  // namespace postern

@@ -23,7 +23,7 @@ namespace postern {
 namespace {
 
 // A file from elsewhere must not be able to make an unlock take all day.
-constexpr std::uint64_t kStandardIterations = 600'000, kMinIterations = 1000, kMaxIterations = 4'000'000;
+constexpr std::uint64_t kStandardIterations = 600'000, kMinIterations = 1000, kMaxIterations = 2'000'000;
 constexpr std::size_t kScalar = 32, kPoint = 33;  // compressed: 02 or 03, then x
 
 template <auto Free>

@@ -40,6 +40,9 @@ Posternd::Posternd(Loop& loop, std::string config_path, std::shared_ptr<const co
       control_(loop,
                [this](const std::string& user) { return allowed(user); },
                [this](const std::string& actor, control::Request& request, control::Reply& reply) { answer(actor, request, reply); }),
+      custody_(loop, keyring_path(),
+               {[this](EventType type, const audit::Body& body) { return leaf(type, body); },
+                [this](const Keyring& ring) { if (vault_) vault_->renew(ring); }}),
       wake_(loop, [this] { turn(); }),
       publish_(loop, [this] { publish(); }),
       retry_(loop, [this] { turn(); }),
@@ -54,18 +57,16 @@ bool Posternd::allowed(const std::string& user) {
   return false;
 }
 
-bool Posternd::initialised() const { return fs::exists(keyring_path()); }
-
 Status Posternd::start() {
   if (const Status opened = control_.open(config_->control_socket); !opened) return opened;
   if (const Status opened = bus_.open(config_->bus_socket); !opened) return opened;
-  log::info("vault.started", "{}", initialised() ? "locked" : "uninitialised: run 'postern init'");
-  if (config_->unlock_credential.empty() || !initialised()) return {};
+  log::info("vault.started", "{}", custody_.initialised() ? "locked" : "uninitialised: run 'postern init'");
+  if (config_->unlock_credential.empty() || !custody_.initialised()) return {};
   control::Unlock ask;
   ask.set_credential(true);
-  if (const Status open = unlock(ask, "credential"); !open) {
-    why_locked_ = open.what();
-    log::error("vault.unlock-failed", "{}", open.what());
+  if (const Result<std::string> open = unlock(ask, "credential"); !open || !open->empty()) {
+    why_locked_ = open ? *open : open.what();
+    log::error("vault.unlock-failed", "{}", why_locked_);
   }
   return {};
 }
@@ -77,15 +78,9 @@ void Posternd::stop() {
   publish();
 }
 
-Status Posternd::init(const control::Init& ask) {
-  if (initialised()) return fail("this gateway is initialised already; its keyring will not be replaced");
-  if (ask.passphrase().empty() && ask.key_file().empty()) return fail("give a passphrase or a key file: without one nobody could unlock it");
-  Keyring ring = Keyring::create(wall_ms());
-  const Secret passphrase{std::string_view(ask.passphrase())}, key_file{std::string_view(ask.key_file())};
-  if (!passphrase.empty())
-    if (const Status added = ring.add_slot(SlotKind::passphrase, "passphrase", passphrase, wall_ms()); !added) return added;
-  if (!key_file.empty())
-    if (const Status added = ring.add_slot(SlotKind::key_file, "key-file", key_file, wall_ms()); !added) return added;
+Status Posternd::init(const control::Init& ask, const std::string& actor) {
+  Result<Keyring> ring = custody_.make(ask);
+  if (!ring) return fail(ring.what());
   // The keyring gets its name last: a crash before leaves a gateway that is not initialised, not one that misses its store.
   // A keyring under the first name says that what lies beside it is of an init that nobody was told has worked.
   const bool cut_off = fs::exists(unfinished_keyring_path());
@@ -93,8 +88,8 @@ Status Posternd::init(const control::Init& ask) {
   for (const char* file : {"/postern.db", "/postern.db-wal", "/postern.db-shm", "/postern.db-journal", "/audit", "/ring", "/ring.new", "/epoch", "/epoch.new"})
     if (cut_off && !error) fs::remove_all(config_->state_folder + file, error);
   if (error) return fail("what an interrupted init left in " + config_->state_folder + " cannot be removed: " + error.message());
-  if (const Status saved = ring.save(unfinished_keyring_path(), cut_off ? Keyring::Replace::yes : Keyring::Replace::no); !saved) return saved;
-  return open_vault(ring, "init", /*fresh=*/true);
+  if (const Status saved = ring->save(unfinished_keyring_path(), cut_off ? Keyring::Replace::yes : Keyring::Replace::no); !saved) return saved;
+  return open_vault(std::move(*ring), {actor, "init", {}, /*fresh=*/true});
 }
 
 Status Posternd::finish_keyring() {
@@ -106,65 +101,71 @@ Status Posternd::finish_keyring() {
   return synced ? Status() : fail("keyring " + keyring_path() + ": its folder could not be synced; restart posternd and unlock it");
 }
 
-Status Posternd::unlock(const control::Unlock& ask, const std::string& actor) {
-  if (vault_) return {};
-  if (!initialised()) return fail("this gateway is not initialised; run 'postern init'");
-  if (steady_ms() < next_unlock_ms_) return fail("too many failed attempts; wait " + std::to_string((next_unlock_ms_ - steady_ms()) / 1000 + 1) + " s");
-  SlotKind kind = SlotKind::key_file;
-  Secret secret;
-  if (ask.credential()) {
-    if (config_->unlock_credential.empty()) return fail("no 'unlock_key' is configured; unlock with a passphrase");
-    Result<Secret> file = read_secret_file(config_->unlock_credential.c_str(), 4096);
-    if (!file) return fail(file.what());
-    secret = std::move(*file);
-  } else if (!ask.passphrase().empty()) {
-    kind = SlotKind::passphrase;
-    secret = Secret(std::string_view(ask.passphrase()));
-  } else {
-    secret = Secret(std::string_view(ask.key_file()));
+Result<std::string> Posternd::unlock(const control::Unlock& ask, const std::string& actor) {
+  if (vault_) return std::string();
+  Result<Custody::Opened> opened = custody_.take(ask, config_->unlock_credential);
+  if (!opened) {
+    log::warning("vault.unlock-failed", "by {}: {}", actor, opened.what());
+    return fail(opened.what());
   }
-  Result<Keyring> ring = Keyring::unlock(keyring_path(), kind, secret);
-  if (!ring) {
-    // Each further failure doubles the wait, up to a minute.
-    next_unlock_ms_ = steady_ms() + std::min(60'000, 250 << std::min(failed_unlocks_++, 8));
-    log::warning("vault.unlock-failed", "by {}: {}", actor, ring.what());
-    return fail(ring.what());
+  if (!opened->ring) {
+    log::info("vault.unlock-waits", "by {}: {}", actor, opened->needed);
+    return opened->needed;
   }
-  return open_vault(*ring, actor, /*fresh=*/false);
+  if (const Status open = open_vault(std::move(*opened->ring), {actor, opened->how, opened->custodians, /*fresh=*/false}); !open) return fail(open.what());
+  return std::string();
 }
 
-Status Posternd::open_vault(const Keyring& ring, const std::string& actor, bool fresh) {
+Status Posternd::open_vault(Keyring ring, const Opening& opening) {
+  const std::size_t store_keys = ring.versions(Purpose::store).size();
+  const std::uint16_t old_store_key = ring.versions(Purpose::store).front().number;
+  if (!opening.fresh)
+    // The store opens under the key it has; only its renewal waits.
+    if (const Status settled = settle_store_key(ring, keyring_path(), config_->state_folder + "/postern.db"); !settled) log::error("keys.store-not-rewritten", "{}", settled.what());
+  const bool rekeyed = ring.versions(Purpose::store).size() < store_keys;
   Result<std::unique_ptr<vault::Vault>> opened = vault::Vault::open(config_, ring, config_->state_folder, vault::Clock::system(),
-                                                                     fresh ? vault::Vault::Opening::fresh : vault::Vault::Opening::existing);
+                                                                     opening.fresh ? vault::Vault::Opening::fresh : vault::Vault::Opening::existing);
   if (!opened) return fail(opened.what());
-  const bool recovered = !fresh && (*opened)->ended_badly();
-  const int failed_before = std::exchange(failed_unlocks_, 0);
+  const bool recovered = !opening.fresh && (*opened)->ended_badly();
+  const int failed_before = custody_.failures();
   const Status told = (*opened)->turn([&](vault::Turn& t) {
     if (recovered) t.leaf(EventType::recovered, {});
     if (failed_before > 0) t.leaf(EventType::unlock_failed, {{audit::Field::count, std::to_string(failed_before)}});
     t.leaf(EventType::started, {{audit::Field::text, std::string("posternd ") + POSTERN_VERSION}});
-    t.leaf(EventType::unlocked, {{audit::Field::actor, actor}});
+    for (const std::string& custodian : opening.custodians) t.leaf(EventType::custodian_share, {{audit::Field::object, custodian}});
+    t.leaf(EventType::unlocked, {{audit::Field::actor, opening.actor}, {audit::Field::text, opening.how}});
+    if (rekeyed) t.leaf(EventType::key_destroyed, {{audit::Field::object, "store"}, {audit::Field::count, std::to_string(old_store_key)}});
     t.leaf(EventType::config_loaded, {{audit::Field::object, config_->sha256}});
   });
   if (!told) return told;
-  if (fresh)
+  if (opening.fresh)
     if (const Status named = finish_keyring(); !named) return named;
   vault_ = std::move(*opened);
+  log::info("vault.open", "unlocked by {}, {}; profile {}: {}; {} messages wait", opening.actor, opening.how, name_of(ring.profile()), ring.suite().provider(),
+            vault_->context().metrics.waiting);
+  custody_.adopt(std::move(ring));
   bus_.serve(vault_.get());
   publish();
   turn_soon();
-  log::info("vault.open", "unlocked by {}; {} messages wait", actor, vault_->context().metrics.waiting);
   return {};
 }
 
+Status Posternd::leaf(EventType type, const audit::Body& body) {
+  if (!vault_) return fail("the vault is locked");
+  const Status told = vault_->turn([&](vault::Turn& t) { t.leaf(type, body); });
+  after_turn(told);
+  return told;
+}
+
 void Posternd::lock(const std::string& actor) {
-  if (!vault_) return;
+  if (!vault_) return custody_.lock();
   (void)vault_->turn([&](vault::Turn& t) { t.leaf(EventType::locked, {{audit::Field::actor, actor}}); });
   (void)vault_->publish();
   bus_.serve(nullptr);
   wake_.stop();
   publish_.stop();
   vault_.reset();
+  custody_.lock();
   why_locked_ = "locked by " + actor;
   log::info("vault.locked", "by {}", actor);
 }
@@ -227,8 +228,12 @@ void Posternd::answer(const std::string& actor, control::Request& request, contr
     if (!status) reply.set_error(status.what());
   };
   switch (request.ask_case()) {
-    case control::Request::kInit: return say(init(request.init()));
-    case control::Request::kUnlock: return say(unlock(request.unlock(), actor));
+    case control::Request::kInit: return say(init(request.init(), actor));
+    case control::Request::kUnlock: {
+      const Result<std::string> needed = unlock(request.unlock(), actor);
+      return needed ? reply.set_needed(*needed) : reply.set_error(needed.what());
+    }
+    case control::Request::kKeys: return say(custody_.answer(request.keys(), actor, *reply.mutable_keys()));
     case control::Request::kLock: return lock(actor);
     case control::Request::kStatus: return fill_status(*reply.mutable_status());
     case control::Request::kReload: return say(reload(actor));
@@ -245,7 +250,7 @@ void Posternd::answer(const std::string& actor, control::Request& request, contr
     case control::Request::kCheckText:
     case control::Request::ASK_NOT_SET: break;
   }
-  if (!vault_) return reply.set_error(initialised() ? "the vault is locked; run 'postern unlock'" : "this gateway is not initialised; run 'postern init'");
+  if (!vault_) return reply.set_error(custody_.initialised() ? "the vault is locked; run 'postern unlock'" : "this gateway is not initialised; run 'postern init'");
   answer_open(actor, request, reply);
 }
 
@@ -293,6 +298,7 @@ void Posternd::answer_open(const std::string& actor, control::Request& request, 
     case control::Request::kLock:
     case control::Request::kStatus:
     case control::Request::kReload:
+    case control::Request::kKeys:
     case control::Request::ASK_NOT_SET: return;
   }
 }
@@ -308,14 +314,14 @@ void Posternd::erase(const control::Erase& ask, const std::string& actor, contro
 }
 
 void Posternd::fill_status(control::Status& status) const {
-  status.set_state(vault_ ? "open" : initialised() ? "locked" : "uninitialised");
+  status.set_state(vault_ ? "open" : custody_.initialised() ? "locked" : "uninitialised");
   status.set_version(POSTERN_VERSION);
   status.set_started_ms(started_ms_);
   status.set_config_sha256(config_->sha256);
   status.set_rss_bytes(resident_bytes());
   std::error_code ignored;
   status.set_free_bytes(fs::space(config_->state_folder, ignored).available);
-  if (initialised())
+  if (custody_.initialised())
     if (const Result<std::vector<SlotInfo>> slots = Keyring::slots(keyring_path()))
       for (const SlotInfo& slot : *slots) status.add_slots(slot.name);
   if (!vault_) return status.set_why_locked(why_locked_);

@@ -10,6 +10,7 @@
 #include "gateway/bus/bus.hpp"
 #include "gateway/config/config.hpp"
 #include "gateway/control/control.hpp"
+#include "gateway/custody.hpp"
 #include "gateway/vault/vault.hpp"
 
 namespace postern {
@@ -29,12 +30,17 @@ class Posternd {
  private:
   std::string keyring_path() const { return config_->state_folder + "/keyring"; }
   std::string unfinished_keyring_path() const { return keyring_path() + ".init"; }
-  bool initialised() const;
   bool allowed(const std::string& user);
-  Status init(const control::Init& ask);
-  Status unlock(const control::Unlock& ask, const std::string& actor);
+  Status init(const control::Init& ask, const std::string& actor);
+  Result<std::string> unlock(const control::Unlock& ask, const std::string& actor);   // what is still needed; empty: open
+  struct Opening {
+    std::string actor, how;
+    std::vector<std::string> custodians;
+    bool fresh = false;
+  };
   Status finish_keyring();  // gives the keyring its name, durably
-  Status open_vault(const Keyring& ring, const std::string& actor, bool fresh);
+  Status open_vault(Keyring ring, const Opening& opening);
+  Status leaf(EventType type, const audit::Body& body);
   void lock(const std::string& actor);
   Status reload(const std::string& actor);
 
@@ -55,13 +61,12 @@ class Posternd {
   Bus bus_;
   ControlServer control_;
   std::unique_ptr<vault::Vault> vault_;
+  Custody custody_;
   Timer wake_, publish_, retry_;
   bool turn_due_ = false, failed_ = false;
   log::LogLimit denials_;
   std::string why_locked_ = "waits for an administrator";
   TimeMs started_ms_ = 0;
-  int failed_unlocks_ = 0;
-  std::int64_t next_unlock_ms_ = 0;
 };
 
 }  // namespace postern

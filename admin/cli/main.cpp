@@ -17,6 +17,10 @@ struct Line {
   Common common;
   InitOptions init;
   UnlockOptions unlock;
+  SlotOptions slot;
+  WayOptions way;
+  CustodianOptions custodian;
+  RotateOptions rotate;
   TraceOptions trace;
   FindOptions find;
   AuditOptions audit;
@@ -40,10 +44,69 @@ void add_keys(CLI::App& app, Line& line) {
   CLI::App* init_verb = verb(app, line, "init", "make keyring and store, once", "postern init --passphrase", [&] { return init(line.common, line.init); });
   init_verb->add_flag("--passphrase", line.init.passphrase, "ask for a passphrase that unlocks");
   init_verb->add_option("--key-file", line.init.key_file, "file with 32 or more random bytes that unlocks");
+  init_verb->add_option("--profile", line.init.profile, "modern, or fips: approved algorithms only")->check(CLI::IsMember({"modern", "fips"}));
+  init_verb->add_option("--quorum", line.init.needed, "how many of the custodians unlock");
+  init_verb->add_option("--custodian", line.init.custodians, "NAME=KEY of each custodian")->take_all();
   CLI::App* unlock_verb = verb(app, line, "unlock", "open the vault", "postern unlock", [&] { return unlock(line.common, line.unlock); });
   unlock_verb->add_flag("--credential", line.unlock.credential, "use the key file that posternd's unit gives it");
   unlock_verb->add_option("--key-file", line.unlock.key_file, "use this key file instead of a passphrase");
+  unlock_verb->add_flag("--token", line.unlock.token, "use a PKCS#11 token");
+  unlock_verb->add_option("--module", line.unlock.module, "the token's PKCS#11 module");
+  unlock_verb->add_option("--pin-file", line.unlock.pin_file, "file with the token's PIN; otherwise it is asked for");
+  unlock_verb->add_option("--custodian", line.unlock.custodian, "give the share of this custodian's key file");
+  unlock_verb->add_option("--slot", line.unlock.slot, "which slot it is for, where there are several of its kind");
   verb(app, line, "lock", "wipe the keys; accept and send nothing", "postern lock", [&] { return lock(line.common); });
+}
+
+void add_token_options(CLI::App& verb, Line& line) {
+  verb.add_option("--module", line.slot.module, "the token's PKCS#11 module, whole path")->required();
+  verb.add_option("--token", line.slot.token, "label of the token")->required();
+  verb.add_option("--key", line.slot.key, "label of the key on it")->required();
+  verb.add_option("--pin-file", line.slot.pin_file, "file with the token's PIN; otherwise it is asked for");
+}
+
+void add_slot_verbs(CLI::App& keys, Line& line) {
+  CLI::App* slot = keys.add_subcommand("slot", "add or remove an unlock slot")->require_subcommand(1);
+  CLI::App* add = slot->add_subcommand("add", "add an unlock slot")->require_subcommand(1);
+  const auto add_kind = [&](const std::string& kind, const std::string& what, const std::string& example) {
+    CLI::App* sub = verb(*add, line, kind, what, example, [&line, kind] { return keys_slot_add(line.common, kind, line.slot); });
+    sub->add_option("name", line.slot.name, "name of the slot")->required();
+    sub->add_flag("--part", line.slot.part, "opens nothing by itself: for 'keys way add'");
+    return sub;
+  };
+  add_kind("passphrase", "a passphrase", "postern keys slot add passphrase night-shift");
+  add_kind("key-file", "a file with 32 or more random bytes", "postern keys slot add key-file spare /media/safe/spare.key")
+      ->add_option("file", line.slot.file, "the file")->required();
+  add_token_options(*add_kind("token", "a key on a PKCS#11 token", "postern keys slot add token hsm --module /usr/lib/softhsm/libsofthsm2.so --token bank --key postern"), line);
+  CLI::App* quorum = add_kind("quorum", "some of several custodians", "postern keys slot add quorum board --of 2 --custodian ann=postern-custodian-modern:... --custodian ben=...");
+  quorum->add_option("--of", line.slot.needed, "how many of them open")->required();
+  quorum->add_option("--custodian", line.slot.custodians, "NAME=KEY of each custodian")->required()->take_all();
+  verb(*slot, line, "remove", "remove an unlock slot and its own way", "postern keys slot remove night-shift", [&] { return keys_slot_remove(line.common, line.slot); })
+      ->add_option("name", line.slot.name, "name of the slot")->required();
+}
+
+void add_key_verbs(CLI::App& app, Line& line) {
+  CLI::App* keys = app.add_subcommand("keys", "who can open the vault, and its keys")->require_subcommand(1);
+  verb(*keys, line, "slots", "unlock slots and the ways that combine them", "postern keys slots", [&] { return keys_slots(line.common); });
+  verb(*keys, line, "status", "every key with version, age and due date; exit code 3 when one is overdue", "postern keys status", [&] { return keys_status(line.common); });
+  verb(*keys, line, "rotate", "make the next version of a key", "postern keys rotate content", [&] { return keys_rotate(line.common, line.rotate); })
+      ->add_option("key", line.rotate.key, "a key of 'postern keys status', or master, or all")->required();
+  add_slot_verbs(*keys, line);
+  CLI::App* way = keys->add_subcommand("way", "add or remove a way: slots that open together")->require_subcommand(1);
+  CLI::App* way_add = verb(*way, line, "add", "all of these slots together open", "postern keys way add two-persons night-shift hsm", [&] { return keys_way_add(line.common, line.way); });
+  way_add->add_option("name", line.way.name, "name of the way")->required();
+  way_add->add_option("slots", line.way.slots, "slots that are all needed")->required();
+  verb(*way, line, "remove", "remove a way; its slots stay", "postern keys way remove night-shift", [&] { return keys_way_remove(line.common, line.way); })
+      ->add_option("name", line.way.name, "name of the way")->required();
+  CLI::App* custodian = keys->add_subcommand("custodian", "a custodian's own key")->require_subcommand(1);
+  CLI::App* make = verb(*custodian, line, "new", "make a key file and print its public key", "postern keys custodian new ann.key", [&] { return keys_custodian(line.common, /*make=*/true, line.custodian); });
+  make->add_option("file", line.custodian.file, "the file to make")->required();
+  make->add_option("--profile", line.custodian.profile, "that of the keyring: modern or fips")->check(CLI::IsMember({"modern", "fips"}));
+  verb(*custodian, line, "show", "print the public key of a key file", "postern keys custodian show ann.key", [&] { return keys_custodian(line.common, /*make=*/false, line.custodian); })
+      ->add_option("file", line.custodian.file, "the key file")->required();
+  CLI::App* token = keys->add_subcommand("token", "keys on a PKCS#11 token")->require_subcommand(1);
+  add_token_options(*verb(*token, line, "make-key", "make a key on the token that cannot leave it", "postern keys token make-key --module /usr/lib/softhsm/libsofthsm2.so --token bank --key postern",
+                          [&] { return keys_token_make_key(line.common, line.slot); }), line);
 }
 
 void add_looking(CLI::App& app, Line& line) {
@@ -119,6 +182,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the answer is no.");
   add_keys(app, line);
+  add_key_verbs(app, line);
   add_looking(app, line);
   add_audit(app, line);
   add_recipient(app, line);

@@ -17,12 +17,42 @@ struct Common {
   bool json = false;
 };
 
-struct InitOptions { bool passphrase = false; std::string key_file; };
+struct InitOptions {
+  bool passphrase = false;
+  std::string key_file, profile = "modern";
+  unsigned needed = 0;                       // custodians of the quorum
+  std::vector<std::string> custodians;       // "NAME=KEY"
+};
 int init(const Common& common, const InitOptions& options);
 
-struct UnlockOptions { bool credential = false; std::string key_file; };
+struct UnlockOptions {
+  bool credential = false, token = false;
+  std::string key_file, slot, module, pin_file, custodian;
+};
 int unlock(const Common& common, const UnlockOptions& options);
 int lock(const Common& common);
+
+struct SlotOptions {
+  std::string name, file;                    // file: of a key-file slot
+  bool part = false;
+  std::string module, token, key, pin_file;  // PKCS#11
+  unsigned needed = 0;
+  std::vector<std::string> custodians;
+};
+struct WayOptions { std::string name; std::vector<std::string> slots; };
+struct CustodianOptions { std::string file, profile = "modern"; };
+struct RotateOptions { std::string key; };
+int keys_slots(const Common& common);
+// `kind`: passphrase, key-file, token or quorum.
+int keys_slot_add(const Common& common, const std::string& kind, const SlotOptions& options);
+int keys_slot_remove(const Common& common, const SlotOptions& options);
+int keys_way_add(const Common& common, const WayOptions& options);
+int keys_way_remove(const Common& common, const WayOptions& options);
+// Makes a custodian's key file, or shows the public key of one.
+int keys_custodian(const Common& common, bool make, const CustodianOptions& options);
+int keys_token_make_key(const Common& common, const SlotOptions& options);
+int keys_status(const Common& common);
+int keys_rotate(const Common& common, const RotateOptions& options);
 
 int status(const Common& common);
 int connectors(const Common& common);

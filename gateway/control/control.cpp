@@ -18,8 +18,17 @@ void wipe_secrets(control::Request& request) {
     wipe_text(*request.mutable_init()->mutable_key_file());
   }
   if (request.has_unlock()) {
-    wipe_text(*request.mutable_unlock()->mutable_passphrase());
-    wipe_text(*request.mutable_unlock()->mutable_key_file());
+    control::Unlock& unlock = *request.mutable_unlock();
+    wipe_text(*unlock.mutable_passphrase());
+    wipe_text(*unlock.mutable_key_file());
+    wipe_text(*unlock.mutable_token_secret());
+    if (unlock.has_share()) wipe_text(*unlock.mutable_share()->mutable_value());
+  }
+  if (request.has_keys() && request.keys().has_add_slot()) {
+    control::SlotAdd& slot = *request.mutable_keys()->mutable_add_slot();
+    wipe_text(*slot.mutable_passphrase());
+    wipe_text(*slot.mutable_key_file());
+    wipe_text(*slot.mutable_token_secret());
   }
 }
 

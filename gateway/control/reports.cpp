@@ -108,13 +108,13 @@ void check_text(vault::Turn& turn, vault::Context& context, const control::Check
   if (!flight) return reply.set_error(flight.what());
   const Result<std::vector<audit::Leaf>> leaves = leaves_of(context, **flight);
   if (!leaves) return reply.set_error(leaves.what());
-  const std::string wanted = vault::commitment_of(context.keys, (*flight)->id, ask.text());
+  const std::vector<std::string> wanted = vault::commitments_of(context.keys, (*flight)->id, ask.text());
   bool committed = false;
   for (const audit::Leaf& leaf : *leaves) {
     if (leaf.type != EventType::accepted) continue;
     for (const auto& [field, text] : turn.body_of(leaf).value_or(audit::Body{})) {
       committed = committed || field == audit::Field::commitment;
-      if (field == audit::Field::commitment && text == wanted) reply.set_same_text(true);
+      if (field == audit::Field::commitment && std::ranges::find(wanted, text) != wanted.end()) reply.set_same_text(true);
     }
   }
   if (!committed) return reply.set_error("this message committed to no text: only one-time codes do, and not once their customer was erased");
@@ -122,7 +122,7 @@ void check_text(vault::Turn& turn, vault::Context& context, const control::Check
 }
 
 void find(vault::Turn& turn, vault::Context& context, const control::Find& ask, const std::string& actor, control::Reply& reply) {
-  const std::uint64_t wanted = context.keys.pseudonym(ask.address());
+  const std::vector<std::uint64_t> wanted = context.keys.pseudonyms(ask.address());
   const std::size_t limit = std::clamp<std::uint32_t>(ask.limit(), 1, 100);
   const Result<std::vector<store::FlightRow>> rows = context.store.scan(ask.after(), kScanned);
   if (!rows) return reply.set_error(rows.what());
@@ -131,7 +131,7 @@ void find(vault::Turn& turn, vault::Context& context, const control::Find& ask, 
   for (const store::FlightRow& row : *rows) {
     page.set_after(row.key);
     const std::optional<Flight> flight = decode_flight(row.key, row.data);
-    if (!flight || flight->recipient != wanted) continue;
+    if (!flight || std::ranges::find(wanted, flight->recipient) == wanted.end()) continue;
     *page.add_message() = head_of(context, *flight);
     if (++found == limit) break;
   }

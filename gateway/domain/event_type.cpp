@@ -51,6 +51,11 @@ std::string_view name_of(EventType type) {
     case EventType::admin_change: return "admin-change";
     case EventType::admin_denied: return "admin-denied";
     case EventType::numbers_imported: return "numbers-imported";
+    case EventType::key_access_changed: return "key-access-changed";
+    case EventType::key_rotated: return "key-rotated";
+    case EventType::key_destroyed: return "key-destroyed";
+    case EventType::key_change_failed: return "key-change-failed";
+    case EventType::custodian_share: return "custodian-share";
   }
   return "?";
 }

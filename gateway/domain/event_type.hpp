@@ -60,6 +60,12 @@ enum class EventType : std::uint16_t {
   admin_change = 81,
   admin_denied = 82,
   numbers_imported = 83,
+  // keys: told before they take effect
+  key_access_changed = 84, // a slot or way was added or removed: `object` which, `text` what
+  key_rotated = 85,        // `object` is the key, `count` its new version
+  key_destroyed = 86,      // `object` is the key, `count` the version: what it sealed is gone
+  key_change_failed = 87,  // what the leaf before announced was not done: `reason`
+  custodian_share = 88,    // a custodian's share served to unlock: `object` is quorum/custodian
 };
 
 std::string_view name_of(EventType type);

@@ -39,19 +39,6 @@ Status set_pragma(sqlite3* db, const std::string& name, const std::string& value
   return {};
 }
 
-Status give_key(sqlite3* db, const Secret& key_and_salt) {
-  if (key_and_salt.size() != 48) return fail("the store's key has a wrong length");
-  // x'<64 hex key><32 hex salt>': anything of another length would silently be taken as a passphrase.
-  Secret spec(2 + 96 + 1 + 1);
-  char* text = reinterpret_cast<char*>(spec.writable().data());
-  text[0] = 'x';
-  text[1] = '\'';
-  sodium_bin2hex(text + 2, 97, key_and_salt.bytes().data(), key_and_salt.size());
-  text[98] = '\'';
-  if (sqlite3_key(db, text, 99) != SQLITE_OK) return fail("the store's key was not accepted");
-  return {};
-}
-
 Status version_floor(sqlite3* db) {
   const Result<std::string> version = answer_of(db, "PRAGMA cipher_version");
   if (!version) return fail("this is not SQLCipher: " + version.what());
@@ -102,6 +89,24 @@ int authorize(void*, int action, const char* first, const char* second, const ch
 }
 
 }  // namespace
+
+Result<Secret> key_spec(const Secret& key_and_salt) {
+  if (key_and_salt.size() != 48) return fail("the store's key has a wrong length");
+  // x'<64 hex key><32 hex salt>': anything of another length would silently be taken as a passphrase.
+  Secret spec(kKeySpec + 1);
+  char* text = reinterpret_cast<char*>(spec.writable().data());
+  text[0] = 'x';
+  text[1] = '\'';
+  sodium_bin2hex(text + 2, 97, key_and_salt.bytes().data(), key_and_salt.size());
+  text[98] = '\'';
+  return spec;
+}
+
+Status give_key(sqlite3* db, const Secret& key_and_salt) {
+  const Result<Secret> spec = key_spec(key_and_salt);
+  if (!spec) return fail(spec.what());
+  return sqlite3_key(db, spec->text().data(), kKeySpec) == SQLITE_OK ? Status() : fail("the store's key was not accepted");
+}
 
 void ConnectionClose::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
 

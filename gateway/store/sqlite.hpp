@@ -29,6 +29,11 @@ using Connection = std::unique_ptr<sqlite3, ConnectionClose>;
 // to 53 us a message), and the pages hold sealed fields; SQLCipher wipes its own keys in any case.
 Result<Connection> open_encrypted(const std::string& path, const Secret& key_and_salt);
 
+// The key as SQLCipher takes it, 99 characters (and a NUL behind them), in locked memory; and giving it to an open connection.
+inline constexpr int kKeySpec = 99;
+Result<Secret> key_spec(const Secret& key_and_salt);
+Status give_key(sqlite3* db, const Secret& key_and_salt);
+
 // The generation that stands in the file alone, as if there were no write-ahead log: what the last fold left there. Nothing when
 // the file does not exist, or cannot be read alone, as after a power cut in the midst of a fold.
 std::optional<std::uint64_t> generation_in_file(const std::string& path, const Secret& key_and_salt);

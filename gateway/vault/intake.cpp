@@ -66,14 +66,15 @@ std::uint64_t person_of(const Keys& keys, const std::string& reference, const st
   return person == 0 ? 1 : person;
 }
 
-std::string commitment_of(const Keys& keys, const MessageId& id, std::string_view text) {
+std::vector<std::string> commitments_of(const Keys& keys, const MessageId& id, std::string_view text) {
   Bytes bytes;
   ByteWriter out(bytes);
   out.raw(id.bytes());
   out.raw(text);
-  const auto mac = keys.mac(Purpose::otp_commitment, bytes);
+  std::vector<std::string> found;
+  for (const Mac& mac : keys.macs(Purpose::otp_commitment, bytes)) found.push_back(to_hex(ByteView(mac).first(16)));
   wipe(bytes.data(), bytes.size());
-  return to_hex(ByteView(mac).first(16));
+  return found;
 }
 
 // What is known of a submit while it is checked.
@@ -162,17 +163,20 @@ bool Intake::within_rate(const config::Client& client, TimeMs now) {
 }
 
 bool Intake::settled_by_key(Turn& turn, const config::Client& client, const wire::Submit& submit, wire::Verdict& verdict) {
-  const std::array<std::uint8_t, 16> hash = context_.keys.idempotency_hash(client.name, submit.idempotency_key());
   std::optional<store::IdempotencyRow> known;
-  if (const auto fresh = fresh_keys_.find(std::string(as_text(hash))); fresh != fresh_keys_.end()) {
-    known = fresh->second;
-  } else {
-    Result<std::optional<store::IdempotencyRow>> row = context_.store.idempotency(turn.number_of_client(client.name), hash);
-    if (!row) {
-      turn.fail_with(row.what());
-      return true;
+  // A message from before a rotation of the key stands under an older version.
+  for (const std::array<std::uint8_t, 16>& hash : context_.keys.idempotency_hashes(client.name, submit.idempotency_key())) {
+    if (const auto fresh = fresh_keys_.find(std::string(as_text(hash))); fresh != fresh_keys_.end()) {
+      known = fresh->second;
+    } else {
+      Result<std::optional<store::IdempotencyRow>> row = context_.store.idempotency(turn.number_of_client(client.name), hash);
+      if (!row) {
+        turn.fail_with(row.what());
+        return true;
+      }
+      known = *row;
     }
-    known = *row;
+    if (known) break;
   }
   if (!known) return false;
   const std::string_view given = std::string_view(submit.fingerprint()).substr(0, known->fingerprint.size());
@@ -367,7 +371,7 @@ void Intake::accept(Turn& turn, const config::Client& client, const wire::Submit
   // Whoever disputes a one-time code later can have its text checked, though nobody can read it.
   if (flight.category == Category::otp)
     for (const Payload& payload : draft.content.payloads)
-      if (!payload.text.empty()) body.emplace_back(audit::Field::commitment, commitment_of(context_.keys, flight.id, payload.text));
+      if (!payload.text.empty()) body.emplace_back(audit::Field::commitment, commitments_of(context_.keys, flight.id, payload.text).front());
   const Flight& accepted = turn.accept(std::move(flight), std::move(draft.content), body);
   // Replies come from the address alone: remember which message waits for one.
   const Content& content = *turn.content(accepted);

@@ -17,8 +17,9 @@ namespace postern::vault {
 // the bank gives none. Never 0.
 std::uint64_t person_of(const Keys& keys, const std::string& reference, const std::string& address);
 
-// Commits to a text that was sent with this message; tells nothing of it without the keys.
-std::string commitment_of(const Keys& keys, const MessageId& id, std::string_view text);
+// Commits to a text that was sent with this message; tells nothing of it without the keys. One for each version of the key, newest
+// first: new commitments are the first.
+std::vector<std::string> commitments_of(const Keys& keys, const MessageId& id, std::string_view text);
 
 class Intake {
  public:

@@ -201,9 +201,14 @@ void Progress::reply(Turn& turn, const Peer& peer, const wire::Reply& r) {
   if (found.flight == nullptr && !r.context_id().empty()) found = find(turn, connector, r.context_id());
   if (found.flight == nullptr && !r.from().empty()) {
     // No reference: it answers the last message that waits for an answer from this address.
-    Result<std::optional<MessageKey>> key = context_.store.conversation(context_.keys.pseudonym(r.from()));
-    if (!key) return turn.fail_with(key.what());
-    Flight* flight = *key ? turn.find(**key) : nullptr;
+    std::optional<MessageKey> key;
+    for (const std::uint64_t pseudonym : context_.keys.pseudonyms(r.from())) {
+      const Result<std::optional<MessageKey>> found_key = context_.store.conversation(pseudonym);
+      if (!found_key) return turn.fail_with(found_key.what());
+      key = *found_key;
+      if (key) break;
+    }
+    Flight* flight = key ? turn.find(*key) : nullptr;
     for (std::size_t i = flight == nullptr ? 0 : flight->attempts.size(); i-- > 0;) {
       if (flight->attempts[i].connector != connector || flight->attempts[i].state == AttemptState::ready) continue;
       found = {flight, i, 0, /*all_parts=*/true};

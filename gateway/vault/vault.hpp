@@ -64,6 +64,9 @@ class Vault {
   // Writes tiles and signs a checkpoint of everything committed. Call about once a second.
   Status publish();
 
+  // The keyring was changed: seals under its newest versions from now on.
+  void renew(const Keyring& ring) { keys_ = Keys(ring); }
+
   // Whether the last run ended without saying goodbye in the log.
   bool ended_badly();
 

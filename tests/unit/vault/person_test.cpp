@@ -215,8 +215,8 @@ TEST_F(Person, TheTextOfAOneTimeCodeIsCommittedTo) {
   const MessageId id = *MessageId::parse(house.send(api, submit).id());
   const Keys& keys = house.vault().context().keys;
   const std::vector<std::string> told = reasons(id.text());
-  EXPECT_NE(std::ranges::find(told, commitment_of(keys, id, "Your code is 123456")), told.end());
-  EXPECT_EQ(std::ranges::find(told, commitment_of(keys, id, "Your code is 123457")), told.end());
+  EXPECT_NE(std::ranges::find(told, commitments_of(keys, id, "Your code is 123456").front()), told.end());
+  EXPECT_EQ(std::ranges::find(told, commitments_of(keys, id, "Your code is 123457").front()), told.end());
 }
 
 }  // namespace
