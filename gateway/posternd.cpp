@@ -73,7 +73,8 @@ Status Posternd::start() {
 
 void Posternd::stop() {
   if (!vault_) return;
-  (void)vault_->turn([](vault::Turn& t) { t.leaf(EventType::stopped, {}); });
+  if (const Status told = vault_->turn([](vault::Turn& t) { t.leaf(EventType::stopped, {}); }); !told)
+    log::error("store.commit-failed", "while stopping: {}", told.what());
   bus_.flush();
   publish();
 }
@@ -159,8 +160,10 @@ Status Posternd::leaf(EventType type, const audit::Body& body) {
 
 void Posternd::lock(const std::string& actor) {
   if (!vault_) return custody_.lock();
-  (void)vault_->turn([&](vault::Turn& t) { t.leaf(EventType::locked, {{audit::Field::actor, actor}}); });
-  (void)vault_->publish();
+  // It is locked in any case; that a leaf of it is missing must be known.
+  if (const Status told = vault_->turn([&](vault::Turn& t) { t.leaf(EventType::locked, {{audit::Field::actor, actor}}); }); !told)
+    log::error("store.commit-failed", "while locking: {}", told.what());
+  else if (const Status published = vault_->publish(); !published) log::error("audit.publish-failed", "while locking: {}", published.what());
   bus_.serve(nullptr);
   wake_.stop();
   publish_.stop();

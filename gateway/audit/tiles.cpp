@@ -18,12 +18,14 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::size_t kWidth = 256;
 
-// `durable`: the content is on the disk before the name is; else the caller syncs it.
-Status write_file(const std::string& path, ByteView content, bool durable = false) {
+std::string fresh_name(const std::string& path) { return path + ".new"; }
+
+// Writes what put_in_place() gives its name; the caller syncs it between the two, so that no name ever stands for content
+// that a power cut has torn.
+Status write_fresh(const std::string& path, ByteView content) {
   std::error_code ignored;
   fs::create_directories(fs::path(path).parent_path(), ignored);
-  const std::string fresh = path + ".new";
-  const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+  const int fd = open(fresh_name(path).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
   if (fd < 0) return fail("audit file " + path + ": " + std::strerror(errno));
   std::size_t done = 0;
   while (done < content.size()) {
@@ -32,11 +34,25 @@ Status write_file(const std::string& path, ByteView content, bool durable = fals
     if (wrote <= 0) break;
     done += static_cast<std::size_t>(wrote);
   }
-  const bool good = done == content.size() && (!durable || fsync(fd) == 0);
   const int error = errno;
   close(fd);
-  if (!good) return fail("audit file " + path + ": " + std::strerror(error));
-  if (rename(fresh.c_str(), path.c_str()) != 0) return fail("audit file " + path + ": " + std::strerror(errno));
+  return done == content.size() ? Status() : fail("audit file " + path + ": " + std::strerror(error));
+}
+
+bool put_in_place(const std::string& path) { return rename(fresh_name(path).c_str(), path.c_str()) == 0; }
+
+bool sync_path(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool good = fd >= 0 && fsync(fd) == 0;
+  if (fd >= 0) close(fd);
+  return good;
+}
+
+// One file, durable with its name.
+Status write_file(const std::string& path, ByteView content) {
+  if (const Status wrote = write_fresh(path, content); !wrote) return wrote;
+  if (!sync_path(fresh_name(path)) || !put_in_place(path) || !sync_path(fs::path(path).parent_path()))
+    return fail("audit file " + path + ": " + std::strerror(errno));
   return {};
 }
 
@@ -105,25 +121,23 @@ void remove_unfinished(const std::string& tiles) {
   for (const fs::path& path : found) fs::remove_all(path, ignored);
 }
 
-bool sync_path(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  const bool good = fd >= 0 && fsync(fd) == 0;
-  if (fd >= 0) close(fd);
-  return good;
-}
-
-// Many files are cheaper to sync at once than one by one. Their names too: else a name could still stand for the file that
-// an earlier process wrote under it and did not sync.
-bool sync_all(const std::string& folder, const std::vector<std::string>& paths) {
-  if (paths.size() <= 8) {
-    std::set<std::string> folders;
-    for (const std::string& path : paths) folders.insert(fs::path(path).parent_path().string());
-    return std::ranges::all_of(paths, sync_path) && std::ranges::all_of(folders, sync_path);
-  }
+// Many files are cheaper to sync at once than one by one.
+bool sync_all(const std::string& folder, const std::set<std::string>& paths) {
+  if (paths.size() <= 8) return std::ranges::all_of(paths, sync_path);
   const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool good = fd >= 0 && syncfs(fd) == 0;
   if (fd >= 0) close(fd);
   return good;
+}
+
+// Content first, then names, then the names durable.
+bool place_all(const std::string& folder, const std::set<std::string>& paths) {
+  std::set<std::string> fresh, folders;
+  for (const std::string& path : paths) {
+    fresh.insert(fresh_name(path));
+    folders.insert(fs::path(path).parent_path());
+  }
+  return sync_all(folder, fresh) && std::ranges::all_of(paths, put_in_place) && sync_all(folder, folders);
 }
 
 }  // namespace
@@ -177,6 +191,7 @@ Result<Tiles> Tiles::open(const std::string& folder, const std::string& identity
     from += leaves->size();
   }
   if (const Status wrote = tiles.write_keys(); !wrote) return fail(wrote.what());
+  if (const Status placed = tiles.place(); !placed) return fail(placed.what());
   return tiles;
 }
 
@@ -239,8 +254,8 @@ Status Tiles::mend() {
 }
 
 Status Tiles::write_finished(const std::string& path, ByteView content) {
-  if (const Status wrote = write_file(path, content); !wrote) return wrote;
-  unsynced_.push_back(path);
+  if (const Status wrote = write_fresh(path, content); !wrote) return wrote;
+  unplaced_.insert(path);
   return {};
 }
 
@@ -311,8 +326,7 @@ Status Tiles::publish_last_of(std::uint32_t epoch, const std::vector<Signer>& si
   const Result<std::string> text = settle(signers);
   if (!text) return fail(text.what());
   const std::string path = folder_ + "/" + epoch_path(epoch);
-  if (const Status wrote = write_file(path, as_bytes(*text), /*durable=*/true); !wrote) return wrote;
-  if (!sync_path(folder_ + "/epoch")) return fail("audit file " + path + " could not be synced");
+  if (const Status wrote = write_file(path, as_bytes(*text)); !wrote) return wrote;
   return put_checkpoint(*text);
 }
 
@@ -332,22 +346,30 @@ Result<std::string> Tiles::settle(const std::vector<Signer>& signers) {
     if (const Status wrote = write_finished(path, bundle_); !wrote) return fail(wrote.what());
   }
   // The checkpoint must never speak of tiles that a power cut could take away.
-  if (!sync_all(folder_, unsynced_)) {
-    // They can be read and may yet be nowhere on the disk, and another sync would not say so: they are made again.
+  if (const Status placed = place(); !placed) return fail(placed.what());
+  return sign_checkpoint({origin_, size_, root()}, signers);
+}
+
+Status Tiles::place() {
+  if (!place_all(folder_, unplaced_)) {
+    // What could not be synced can be read and may yet be nowhere on the disk, and another sync would not say so: all of
+    // it is made again.
     std::error_code ignored;
-    for (const std::string& path : unsynced_) fs::remove(path, ignored);
-    unsynced_.clear();
+    for (const std::string& path : unplaced_) {
+      fs::remove(fresh_name(path), ignored);
+      fs::remove(path, ignored);
+    }
+    unplaced_.clear();
     keys_text_.clear();
     doubtful_ = true;
     return fail("audit files under " + folder_ + " could not be synced");
   }
-  unsynced_.clear();
-  return sign_checkpoint({origin_, size_, root()}, signers);
+  unplaced_.clear();
+  return {};
 }
 
 Status Tiles::put_checkpoint(const std::string& text) {
-  if (const Status wrote = write_file(folder_ + "/checkpoint", as_bytes(text), /*durable=*/true); !wrote) return wrote;
-  if (!sync_path(folder_)) return fail("audit checkpoint could not be synced");
+  if (const Status wrote = write_file(folder_ + "/checkpoint", as_bytes(text)); !wrote) return wrote;
   drop_old_partials();
   published_ = size_;
   ever_published_ = true;
@@ -366,8 +388,7 @@ Status Tiles::write_keys() {
     return fail("audit log: its first leaf names no key of the first epoch; the store is damaged or not of this version");
   std::ranges::copy(as_bytes(body->front().second), key.begin());
   std::string text = identity_ + "\n" + verifier_key(epoch_key_name(origin_, 0), key) + "\n";
-  if (const Status wrote = write_file(folder_ + "/vkey", as_bytes(text)); !wrote) return wrote;
-  unsynced_.push_back(folder_ + "/vkey");
+  if (const Status wrote = write_finished(folder_ + "/vkey", as_bytes(text)); !wrote) return wrote;
   keys_text_ = std::move(text);
   return {};
 }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,8 @@ class Tiles {
   // `identity` is the verifier key of the log's identity.
   static Result<Tiles> open(const std::string& folder, const std::string& identity, std::uint64_t size, const Load& load);
 
-  // Takes committed leaves in order; full tiles and bundles are written when complete.
+  // Takes committed leaves in order; full tiles and bundles are written when complete, and get their names with the
+  // next publish().
   Status append(const std::vector<Entry>& entries);
 
   // Makes the partial tiles durable and signs a checkpoint of everything appended. Does nothing when
@@ -57,6 +59,7 @@ class Tiles {
   Status write_keys();
   Result<std::string> settle(const std::vector<Signer>& signers);
   Status put_checkpoint(const std::string& text);
+  Status place();
   Status write_finished(const std::string& path, ByteView content);
   void drop_old_partials();
 
@@ -67,7 +70,8 @@ class Tiles {
   std::string keys_text_;
   std::vector<std::vector<Hash>> levels_;  // the unfinished tile of each level
   Bytes bundle_;                           // the unfinished bundle
-  std::vector<std::string> unsynced_, mended_;
+  std::set<std::string> unplaced_;         // written, neither synced nor under their names yet
+  std::vector<std::string> mended_;
 };
 
 // "epoch/000123": the file of an epoch's last checkpoint.

@@ -231,7 +231,7 @@ def count(build):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
-    parser.add_argument("--limit", type=int, default=240, help="runs at most, spread evenly; 0: every one")
+    parser.add_argument("--limit", type=int, default=200, help="runs at most, spread evenly; 0: every one")
     parser.add_argument("--only", default="KILL,EIO,ENOSPC,EINTR")
     parser.add_argument("--at", help="one call alone, as RUN:NAME:NUMBER")
     parser.add_argument("--keep", action="store_true")

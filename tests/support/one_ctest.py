@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 # Labels of tests that start programs with real deadlines.
-WHOLE_PROGRAMS = {"functional", "long"}
+WHOLE_PROGRAMS = {"functional", "fault", "long"}
 
 
 def tests_of(tree, configuration):

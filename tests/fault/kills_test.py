@@ -4,7 +4,7 @@
 ledgers of who submitted and of who sent are then held against the audit log: nothing that was accepted is lost, each
 message has one end, and whatever was sent twice is recorded as in doubt.
 
-    python3 tests/fault/kill_test.py --build BUILD_DIR [--cycles N] [--seed N] [--keep]
+    python3 tests/fault/kills_test.py --build BUILD_DIR [--cycles N] [--seed N] [--keep]
 """
 
 import argparse
@@ -44,7 +44,7 @@ def one_kill(rig, source, chance, seen):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
-    parser.add_argument("--cycles", type=int, default=25)
+    parser.add_argument("--cycles", type=int, default=100)
     parser.add_argument("--seed", type=int, default=20261122)
     parser.add_argument("--keep", action="store_true", help="leave the folder for a look")
     options = parser.parse_args()
