@@ -13,13 +13,15 @@ constexpr std::size_t kTimeSize = 8;
 
 constexpr std::pair<std::uint16_t, std::string_view> kNames[] = {
     {1, "started"}, {2, "stopped"}, {3, "unlocked"}, {4, "locked"}, {5, "unlock-failed"}, {6, "initialised"}, {7, "config-loaded"},
-    {8, "recovered"}, {9, "epoch-begun"},
+    {8, "recovered"}, {9, "epoch-begun"}, {11, "clock-jumped"},
     {20, "connector-up"}, {21, "connector-down"}, {22, "connector-refused"}, {23, "tls-refused"}, {24, "webhook-forged"}, {25, "row-quarantined"},
     {26, "peer-protocol-error"}, {27, "bound"}, {28, "unbound"},
     {40, "accepted"}, {41, "rejected"}, {42, "replayed"}, {43, "key-reused"}, {44, "step"}, {45, "step-skipped"}, {46, "handed"}, {47, "sent"},
     {48, "refused"}, {49, "in-doubt"}, {50, "delivered"}, {51, "read"}, {52, "replied"}, {53, "undelivered"}, {54, "step-over"}, {55, "late"},
     {56, "double-contact"}, {57, "withdrawn"}, {58, "ended"}, {59, "unmatched-receipt"},
+    {60, "person-erased"}, {61, "ring-rotated"}, {62, "wrapping-key-destroyed"},
     {80, "admin-read"}, {81, "admin-change"}, {82, "admin-denied"}, {83, "numbers-imported"},
+    {84, "key-access-changed"}, {85, "key-rotated"}, {86, "key-destroyed"}, {87, "key-change-failed"}, {88, "custodian-share"},
 };
 
 template <class Array>

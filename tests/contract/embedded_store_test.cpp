@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The store contract on the embedded store.
 #include "gateway/store/embedded.hpp"
+#include "tests/contract/store_account_contract.hpp"
 #include "tests/contract/store_contract.hpp"
 #include "tests/support/temp_folder.hpp"
 
