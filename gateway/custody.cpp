@@ -300,17 +300,16 @@ Status settle_store_key(Keyring& ring, const std::string& keyring_path, const st
   if (ring.versions(Purpose::store).size() < 2) return {};
   const Suite& suite = ring.suite();
   const Secret old_key = store_key_of(suite, ring.versions(Purpose::store).front().key), new_key = store_key_of(suite, ring.versions(Purpose::store).back().key);
-  // After a crash between the rename and the keyring's save the file is under the new key already.
-  Result<bool> done = store::opens_with(store_path, new_key);
-  if (!done) return fail(done.what());
-  Status written;
-  if (!*done) {
+  Result<bool> old_opens = store::opens_with(store_path, old_key);
+  if (!old_opens) return fail(old_opens.what());
+  if (*old_opens) {
     const std::int64_t began = steady_ms();
-    written = store::reencrypt(store_path, old_key, new_key);
-    if (written) log::info("keys.store-rewritten", "the store is under version {} of its key, after {} ms", ring.versions(Purpose::store).back().number, steady_ms() - began);
-    done = store::opens_with(store_path, new_key);
-    if (!done || !*done) return written ? fail("store " + store_path + ": was written anew and cannot be read") : written;
+    if (const Status written = store::reencrypt(store_path, old_key, new_key); !written) return written;
+    log::info("keys.store-rewritten", "the store is under version {} of its key, after {} ms", ring.versions(Purpose::store).back().number, steady_ms() - began);
+  } else if (const Result<bool> new_opens = store::opens_with(store_path, new_key); !new_opens || !*new_opens) {
+    return fail("store " + store_path + ": opens neither with its key nor with the next one");
   }
+  // Here the file is under the new key, also after a crash between its rename and this save.
   while (ring.versions(Purpose::store).size() > 1)
     if (const Status gone = ring.destroy(Purpose::store, ring.versions(Purpose::store).front().number); !gone) return gone;
   return ring.save(keyring_path, Keyring::Replace::yes);

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #define SQLITE_HAS_CODEC 1
 #include <sqlcipher/sqlite3.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -133,18 +132,18 @@ Status reencrypt(const std::string& path, const Secret& old_key, const Secret& n
   const std::uintmax_t size = fs::file_size(path, error), log = has_log(path) ? fs::file_size(path + "-wal", error) : 0;
   const std::uintmax_t room = fs::space(fs::path(path).parent_path(), error).available;
   if (error || room < (size + log) + (size + log) / 8) return refused("it needs " + std::to_string((size + log) / 1'000'000 + 1) + " MB of free disk");
-  const mode_t before = umask(0077);
-  const Status written = write_copy(path, copy, old_key, new_key);
-  umask(before);
-  if (!written) return refused(written.what());
+  const int made = open(copy.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (made < 0) return refused(std::strerror(errno));
+  close(made);
+  if (const Status written = write_copy(path, copy, old_key, new_key); !written) return refused(written.what());
   if (const Status same = prove_copy(path, copy, old_key, new_key); !same) return refused(same.what());
   // A log that was left would be taken for the new file's.
   if (has_log(path) || has_log(copy)) return refused("its write-ahead log could not be folded in");
   if (!synced(copy, O_RDONLY)) return refused(std::strerror(errno));
   if (std::rename(copy.c_str(), path.c_str()) != 0) return refused(std::strerror(errno));
   const std::string folder = fs::path(path).parent_path().string();
-  if (!synced(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY)) return fail("store " + path + ": its folder could not be synced");
-  return {};
+  // The keyring keeps both keys until its own save, so that a name that a power cut takes back still opens.
+  return synced(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY) ? Status() : fail("store " + path + ": its folder could not be synced");
 }
 
 }  // namespace postern::store
