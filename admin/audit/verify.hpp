@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/audit/links.hpp"
 #include "admin/audit/trust.hpp"
 
 namespace postern::auditor {
@@ -26,6 +27,7 @@ struct Question {
   Trust trust;
   std::vector<std::string> from;   // files with older checkpoints that the log must contain
   std::function<void(std::uint64_t done, std::uint64_t all)> progress;
+  std::size_t remembered = kRemembered;   // messages, see MessageLinks
 };
 
 struct Finding {

@@ -98,6 +98,22 @@ TEST_F(Verify, EveryFlawIsFoundAndNamed) {
   EXPECT_GT(found, 60U);
 }
 
+// With room for few messages the leaf that is named is read again, and must be of the same message.
+TEST_F(Verify, AForgottenMessagesLeafIsLookedUp) {
+  const auto told = [&](const std::string& place) {
+    const Result<Verdict> verdict = verify({place, trust_of(log), {}, {}, /*remembered=*/1});
+    return !verdict ? verdict.what() : verdict->bad ? verdict->bad->what : "";
+  };
+  EXPECT_EQ(told(audit), "");
+  std::uint64_t late = 599;
+  while (log.leaves[late].before == 0 || late - log.leaves[late].before < 30) --late;
+  made::Log bad = log;
+  bad.leaves[late].before -= 1;
+  bad.link();
+  made::write_files(folder / "bad", bad.files());
+  EXPECT_EQ(told(folder / "bad"), "the leaf names one of another message as its message's last");
+}
+
 // What the identity key alone leaves open, and the key of epoch 0 closes.
 TEST_F(Verify, WhoStoleEveryKeyIsFoundByTheKeptEpochKey) {
   const made::Options options;
