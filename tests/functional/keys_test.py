@@ -137,8 +137,10 @@ def quorum(check, build, folder, profile):
     check(give("ann").returncode == 0, "the second custodian opens")
     check(gateway.json("status")["state"] == "open", "the gateway is open")
     check(gateway.keyring.read_bytes() == before, "the keyring was not written")
-    events = gateway.json("audit", "verify")["events"]
-    check(events.get("custodian-share") == 2, "the audit log says whose shares served", events)
+    # The auditor's tools verify Ed25519 only: crypto/DESIGN.md, section 10.
+    if profile != "fips":
+        events = gateway.json("audit", "verify")["events"]
+        check(events.get("custodian-share") == 2, "the audit log says whose shares served", events)
     check(gateway.postern("keys", "slot", "add", "key-file", "box", key).returncode == 0, "a key file is added")
     check(keys_of(gateway, key)[0].number == (keyring_file.FIPS if profile == "fips" else keyring_file.MODERN), "the second implementation opens the keyring with it")
     check(gateway.postern("keys", "rotate", "all").returncode == 0, "all keys are rotated")
