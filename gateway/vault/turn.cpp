@@ -121,8 +121,8 @@ std::optional<audit::Body> Turn::body_of(const audit::Leaf& leaf) {
   const std::optional<std::uint64_t> person = context_.log.person_of(leaf);
   if (!person) return context_.log.open(leaf);
   const FieldKey* key = context_.persons.find(*person);
-  if (key == nullptr) return audit::Body{};
-  return context_.log.open(leaf, *key);
+  // Who was erased and then written to again has another key: what was before stays lost.
+  return key == nullptr ? audit::Body{} : context_.log.open(leaf, *key).value_or(audit::Body{});
 }
 
 // What a leaf tells of a message is sealed to the person; of one who was erased it tells nothing. What an
