@@ -470,6 +470,8 @@ def leaves(folder):
                   for path in glob.glob(os.path.join(folder, "tile/entries/**/[0-9][0-9][0-9]"), recursive=True)
                   if ".p" not in path)
     partial = glob.glob(os.path.join(folder, "tile/entries/**/*.p/*"), recursive=True)
+    # A kill may leave a file that was not yet given its name.
+    partial = [path for path in partial if not path.endswith(".new")]
     newest = [max(partial, key=lambda path: (path.split(".p/")[0], int(path.split(".p/")[1])))] if partial else []
     for path in [each for _, each in full] + [each for each in newest if not os.path.exists(each.split(".p/")[0])]:
         with open(path, "rb") as bundle:
