@@ -23,6 +23,14 @@ bool write_synced(int fd, ByteView bytes) {
   return fsync(fd) == 0;
 }
 
+bool sync_folder_of(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  const int dir = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = dir >= 0 && fsync(dir) == 0;
+  if (dir >= 0) close(dir);
+  return synced;
+}
+
 }  // namespace
 
 void erase_file(const std::string& path) {
@@ -56,11 +64,7 @@ Status put_file(const std::string& path, ByteView content, bool replace) {
     if (error == EEXIST) return fail(path + ": exists already; it will not be overwritten");
     return fail(path + ": " + std::strerror(error));
   }
-  const std::string folder = std::filesystem::path(path).parent_path().string();
-  const int dir = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = dir >= 0 && fsync(dir) == 0;
-  if (dir >= 0) close(dir);
-  if (synced) {
+  if (sync_folder_of(path)) {
     // Only now is the new file sure to survive a power cut, so only now may the old one go.
     if (replace) erase_file(fresh);
     return {};
@@ -68,6 +72,19 @@ Status put_file(const std::string& path, ByteView content, bool replace) {
   if (replace) (void)renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE);
   unlink(replace ? fresh.c_str() : path.c_str());
   return fail(path + ": its folder could not be synced; nothing was changed");
+}
+
+Status put_open_file(const std::string& path, ByteView content) {
+  const std::string fresh = path + ".new";
+  const auto failed = [&path] { return fail(path + ": " + std::strerror(errno)); };
+  const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return failed();
+  const bool written = write_synced(fd, content);
+  const int error = errno;
+  close(fd);
+  errno = error;
+  if (!written || rename(fresh.c_str(), path.c_str()) != 0 || !sync_folder_of(path)) return failed();
+  return {};
 }
 
 }  // namespace postern

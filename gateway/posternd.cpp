@@ -139,8 +139,11 @@ Status Posternd::open_vault(Keyring ring, const Opening& opening) {
     t.leaf(EventType::config_loaded, {{audit::Field::object, config_->sha256}});
   });
   if (!told) return told;
-  if (opening.fresh)
+  if (opening.fresh) {
+    // With its name the keyring says that all else stands: the anchor too.
+    if (const Status published = (*opened)->publish(); !published) return published;
     if (const Status named = finish_keyring(); !named) return named;
+  }
   vault_ = std::move(*opened);
   log::info("vault.open", "unlocked by {}, {}; profile {}: {}; {} messages wait", opening.actor, opening.how, name_of(ring.profile()), ring.suite().provider(),
             vault_->context().metrics.waiting);

@@ -13,7 +13,8 @@ constexpr std::size_t kTimeSize = 8;
 
 constexpr std::pair<std::uint16_t, std::string_view> kNames[] = {
     {1, "started"}, {2, "stopped"}, {3, "unlocked"}, {4, "locked"}, {5, "unlock-failed"}, {6, "initialised"}, {7, "config-loaded"},
-    {8, "recovered"}, {9, "epoch-begun"}, {11, "clock-jumped"},
+    {8, "recovered"}, {9, "epoch-begun"}, {11, "clock-jumped"}, {12, "disk-low"}, {13, "disk-recovered"},
+    {14, "scrubbed"}, {15, "store-altered"}, {16, "rollback-accepted"}, {17, "backup-begun"}, {18, "backup-done"}, {19, "purged"},
     {20, "connector-up"}, {21, "connector-down"}, {22, "connector-refused"}, {23, "tls-refused"}, {24, "webhook-forged"}, {25, "row-quarantined"},
     {26, "peer-protocol-error"}, {27, "bound"}, {28, "unbound"},
     {40, "accepted"}, {41, "rejected"}, {42, "replayed"}, {43, "key-reused"}, {44, "step"}, {45, "step-skipped"}, {46, "handed"}, {47, "sent"},

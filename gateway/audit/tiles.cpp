@@ -16,7 +16,7 @@ namespace postern::audit {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::size_t kWidth = 256;
+constexpr std::size_t kWidth = 256, kMaxCheckpoint = 64 * 1024;
 
 std::string fresh_name(const std::string& path) { return path + ".new"; }
 
@@ -142,6 +142,22 @@ bool place_all(const std::string& folder, const std::set<std::string>& paths) {
 
 }  // namespace
 
+std::uint64_t published_in(const std::string& folder, const std::string& identity) {
+  const std::optional<Bytes> text = read_file(folder + "/checkpoint", kMaxCheckpoint);
+  const Result<Checkpoint> last = text ? open_checkpoint(as_text(*text), identity) : fail("there is none");
+  return last ? last->size : 0;
+}
+
+Status set_aside_if_ahead(const std::string& folder, const std::string& identity, std::uint64_t size, std::uint32_t epoch, std::int64_t now_ms) {
+  if (published_in(folder, identity) <= size) return {};
+  const std::string aside = folder + ".before-" + std::to_string(now_ms);
+  std::error_code error;
+  fs::rename(folder, aside, error);
+  if (!error) fs::create_directories(folder + "/epoch", error);
+  for (std::uint32_t i = 0; i < epoch && !error; ++i) fs::copy_file(aside + "/" + epoch_path(i), folder + "/" + epoch_path(i), error);
+  return error ? fail("audit folder " + folder + ": could not be begun anew beside " + aside + ": " + error.message() + "; restore it from the same backup as the store") : Status();
+}
+
 std::string epoch_path(std::uint32_t epoch) {
   return "epoch/" + epoch_digits(epoch);
 }
@@ -165,7 +181,7 @@ Result<Tiles> Tiles::open(const std::string& folder, const std::string& identity
 
   // Continue from the last signed checkpoint if its files agree with its root.
   std::uint64_t from = 0;
-  if (const std::optional<Bytes> text = read_file(folder + "/checkpoint", 64 * 1024)) {
+  if (const std::optional<Bytes> text = read_file(folder + "/checkpoint", kMaxCheckpoint)) {
     const Result<Checkpoint> last = open_checkpoint(as_text(*text), identity);
     if (last && last->size > size)
       return fail("audit log: the published checkpoint has " + std::to_string(last->size) + " leaves, the store has " + std::to_string(size) +

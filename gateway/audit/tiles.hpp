@@ -74,6 +74,14 @@ class Tiles {
   std::vector<std::string> mended_;
 };
 
+// Leaves under the checkpoint in `folder`; 0 when there is none that `identity` has signed.
+std::uint64_t published_in(const std::string& folder, const std::string& identity);
+
+// For a log that two persons let go on from an older state: where the folder's checkpoint speaks of more than `size` leaves, the
+// folder is renamed to FOLDER.before-TIME, as evidence, and a new one begun with the checkpoints of the epochs that are
+// finished in the older state too.
+Status set_aside_if_ahead(const std::string& folder, const std::string& identity, std::uint64_t size, std::uint32_t epoch, std::int64_t now_ms);
+
 // "epoch/000123": the file of an epoch's last checkpoint.
 std::string epoch_path(std::uint32_t epoch);
 

@@ -18,6 +18,10 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
+// GDPR article 25: what is not needed is not kept. A day is the least: a client must be able to repeat its idempotency key.
+constexpr std::chrono::hours kKeep = 30 * 24h, kShortestKeep = 24h, kLongestKeep = 10 * 366 * 24h;
+constexpr std::int64_t kMiB = 1024 * 1024;
+
 void read_connectors(Section& root, Config& config) {
   for (auto& [name, section] : root.named_sections("connectors")) {
     Connector connector;
@@ -59,6 +63,7 @@ void read_category_rules(Section& root, Config& config) {
     const InDoubt usual = category == Category::otp || category == Category::security ? InDoubt::rather_twice : InDoubt::rather_never_twice;
     rules.in_doubt = section.choice<InDoubt>("in_doubt", usual, {{"rather-twice", InDoubt::rather_twice}, {"rather-never-twice", InDoubt::rather_never_twice}});
     rules.tries = static_cast<std::uint8_t>(section.integer("tries", 3, 1, 10));
+    rules.keep = section.duration("keep", kKeep, kShortestKeep, kLongestKeep);
     if (!rules.scenario.empty() && !config.scenarios.contains(rules.scenario))
       section.fault("scenario", "there is no scenario '" + rules.scenario + "'; its file would be in the scenarios folder");
     else if (const auto found = config.scenarios.find(rules.scenario);
@@ -165,6 +170,11 @@ Result<std::shared_ptr<const Config>> load(const std::string& posternd_toml) {
   Section root = (*file)->root();
 
   config->state_folder = root.path("state", "/var/lib/postern");
+  config->anchor = root.text("anchor", config->state_folder + "/anchor");
+  std::error_code ignored;
+  if (root.has("anchor") && (!fs::path(config->anchor).is_absolute() || !fs::is_directory(fs::path(config->anchor).parent_path(), ignored)))
+    root.fault("anchor", "'anchor' must be a whole path in a folder that exists, best on another disk than 'state'");
+  config->reserve_bytes = static_cast<std::uint64_t>(root.integer("reserve_mib", 256, 0, 1'000'000) * kMiB);
   config->bus_socket = root.text("bus", "/run/postern/bus/socket");
   config->control_socket = root.text("control", "/run/postern/control/socket");
   config->audit_origin = root.text("audit_origin");

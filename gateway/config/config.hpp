@@ -53,6 +53,7 @@ struct CategoryRules {
   std::string scenario;                 // default
   InDoubt in_doubt = InDoubt::rather_twice;
   std::uint8_t tries = 3;
+  std::chrono::milliseconds keep{};     // how long after its end a message stays in the store
 };
 
 struct Route {
@@ -63,6 +64,8 @@ struct Route {
 
 struct Config {
   std::string state_folder;             // store, keyring, audit, numbers
+  std::string anchor;                   // file of the roll-back anchor; best on another disk
+  std::uint64_t reserve_bytes = 0;      // of the state folder's file system, to go on with when it is full; 0: none
   std::string bus_socket, control_socket;
   std::string audit_origin;
   std::string unlock_credential;        // path of the key file, empty: unlocked by an administrator only

@@ -15,6 +15,14 @@ std::string_view name_of(EventType type) {
     case EventType::recovered: return "recovered";
     case EventType::epoch_begun: return "epoch-begun";
     case EventType::clock_jumped: return "clock-jumped";
+    case EventType::disk_low: return "disk-low";
+    case EventType::disk_recovered: return "disk-recovered";
+    case EventType::scrubbed: return "scrubbed";
+    case EventType::store_altered: return "store-altered";
+    case EventType::rollback_accepted: return "rollback-accepted";
+    case EventType::backup_begun: return "backup-begun";
+    case EventType::backup_done: return "backup-done";
+    case EventType::purged: return "purged";
     case EventType::connector_up: return "connector-up";
     case EventType::connector_down: return "connector-down";
     case EventType::connector_refused: return "connector-refused";

@@ -18,8 +18,17 @@ enum class EventType : std::uint16_t {
   initialised = 6,         // first leaf of every log
   config_loaded = 7,       // `text` is the SHA-256 of the configuration
   recovered = 8,           // the last run ended without `stopped`
-  epoch_begun = 9,         // closes an epoch of the signing key: open body with the next one's public key
+  epoch_begun = 9,         // closes an epoch of the signing key: open body with the next one's public key, and what the store says
+                           // of itself: `count` its generation, `object` its keyed sum
   clock_jumped = 11,       // the system's clock went back; leaves keep the later time until it has caught up
+  disk_low = 12,           // free space is under the reserve: nothing new is accepted, what was accepted goes on
+  disk_recovered = 13,
+  scrubbed = 14,           // everything in the store was read again and is as it was written: `count` rows
+  store_altered = 15,      // it is not: `text` says what was found; the vault locks itself
+  rollback_accepted = 16,  // two administrators let an older or altered state go on: `actor` both, `text` what was found
+  backup_begun = 17,       // `object` is its number, `text` who can open it, `count` the store's generation in it
+  backup_done = 18,        // `object` is its number, `text` the SHA-256 of the file
+  purged = 19,             // messages whose time of keeping is over were deleted: `count`, and `text` how many of each category
   // edges
   connector_up = 20,
   connector_down = 21,

@@ -8,7 +8,7 @@ namespace postern::engine {
 namespace {
 
 constexpr std::uint32_t kLongestRetry = 10 * 60 * 1000;
-constexpr std::string_view kWithoutReceipt = "sent-without-receipt";
+constexpr std::string_view kWithoutReceipt = "sent-without-receipt", kPutBack = "put-back";
 
 bool awaits_news(const Attempt& a) {
   return a.state == AttemptState::unknown || a.state == AttemptState::handed ||
@@ -146,6 +146,17 @@ class Turn {
   void on(const Damaged&) {
     if (is_final(f_.state)) return ignore();
     finish(MessageState::failed, "content-damaged");
+  }
+
+  void on(const PutBack&) {
+    // What is handed is in doubt by itself, for its connector is another process now; what waits for its time was not sent before it.
+    const bool waits = f_.state == MessageState::scheduled && f_.send_at_ms > now_;
+    if (is_final(f_.state) || waits || rules_.in_doubt == InDoubt::rather_twice) return ignore();
+    const int at = current();
+    if (at >= 0 && attempt(at).state == AttemptState::ready) return doubt(at, std::string(kPutBack));
+    f_.step = static_cast<std::uint8_t>(f_.plan.size());
+    f_.step_end_ms = f_.retry_ms = 0;
+    if (std::ranges::none_of(f_.attempts, awaits_news)) finish(MessageState::failed, std::string(kPutBack));
   }
 
  private:

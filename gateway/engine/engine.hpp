@@ -44,7 +44,8 @@ struct Lost {                       // the connector process that held this atte
   std::size_t attempt = 0;
 };
 struct Damaged {};                  // what the message says cannot be read any more
-using Input = std::variant<Begin, Due, Cancel, Handed, Result, Receipt, Lost, Damaged>;
+struct PutBack {};                  // the gateway goes on from an older state of itself: what waits here may have been sent since
+using Input = std::variant<Begin, Due, Cancel, Handed, Result, Receipt, Lost, Damaged, PutBack>;
 
 // ---- what the engine says ----
 

@@ -29,12 +29,13 @@ class Account {
     change_ -= value;
     if (walk_ && walk_->passed(row)) passed_change_ -= value;
   }
-  // What the mark must say if this batch is committed now.
-  State next(std::uint64_t generation_above, std::optional<bool> suspect) const {
+  // What the mark must say if the batch, whose rows put() and take() were told of, is committed now.
+  State next(const Batch& batch) const {
     State next = state_;
-    next.generation = std::max(state_.generation, generation_above) + 1;
+    next.generation = std::max(state_.generation, batch.generation_above) + 1;
+    if (batch.sum_before) next.sum = *batch.sum_before;
     next.sum += change_;
-    next.suspect = suspect.value_or(state_.suspect);
+    next.suspect = batch.suspect.value_or(state_.suspect);
     return next;
   }
   void settle(const State& committed) {

@@ -34,7 +34,7 @@ class Embedded final : public Store {
     if (const Status begun = begin_.done(); !begun) return fail(begun.what());
     account_.begin();
     Status written = writer_.write(b);
-    const State next = account_.next(b.generation_above, b.suspect);
+    const State next = account_.next(b);
     if (written) written = set_mark(next, b.audit_mark);
     if (written) {
       if (const Status committed = commit_.done(); committed) {
@@ -239,7 +239,7 @@ class Embedded final : public Store {
     if (*before == 0) return Compaction{};
     if (const Status begun = begin_.done(); !begun) return fail(begun.what());
     account_.begin();
-    const State next = account_.next(0, std::nullopt);
+    const State next = account_.next(Batch{});
     Status done = run(db_.get(), ("PRAGMA incremental_vacuum(" + std::to_string(std::max<std::size_t>(bytes / kPageSize, 1)) + ")").c_str());
     // With the mark: no write-ahead log is without a generation.
     if (done) done = set_mark(next, {});

@@ -142,12 +142,13 @@ struct Batch {
   Orphans purged_orphans;
   std::uint64_t generation_above = 0;   // the commit's generation is greater than this: the store goes on after an accepted roll-back
   std::optional<bool> suspect;
+  std::optional<StateSum> sum_before;   // what the rows add up to as they are, without this batch: after an accepted alteration
 
   bool empty() const {
     return contents.empty() && content_keys.empty() && dropped_contents.empty() && persons.empty() && erased_persons.empty() && inserts.empty() &&
            updates.empty() && idempotency.empty() && providers.empty() && parked.empty() && unparked.empty() && drop_parked_before == 0 && leaves.empty() &&
            events.empty() && cursors.empty() && conversations.empty() && names.empty() && purged.empty() && purged_events.empty() && purged_orphans.empty() &&
-           generation_above == 0 && !suspect;
+           generation_above == 0 && !suspect && !sum_before;
   }
 };
 

@@ -8,12 +8,21 @@
 #include <filesystem>
 
 #include "gateway/store/embedded.hpp"
+#include "gateway/store/rows.hpp"
 
 namespace postern::vault {
 namespace {
 
-constexpr std::size_t kTimersPerTurn = 1000, kMaxUnpublished = 100'000, kLeavesAtOnce = 4096;
+constexpr std::size_t kTimersPerTurn = 1000, kMaxUnpublished = 100'000, kLeavesAtOnce = 4096, kRowsAtOnce = 1000;
 constexpr std::int64_t kClockSlackUs = 1'000'000;
+
+// What the store says of itself, before the commit that holds the leaf.
+void add_state(const store::State& state, audit::Body& body) {
+  Bytes sum;
+  store::encode(state.sum, sum);
+  body.emplace_back(audit::Field::count, std::to_string(state.generation));
+  body.emplace_back(audit::Field::object, to_hex(sum));
+}
 
 Secret sum_key(const Keys& keys) { return Secret(std::span<const std::uint8_t>(keys.mac(Purpose::state_sum, as_bytes("rows")))); }
 
@@ -27,7 +36,7 @@ Clock Clock::system() {
 }
 
 Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config> config, const Keyring& ring, const std::string& folder,
-                                           const Clock& clock, Opening opening) {
+                                           const Clock& clock, Opening opening, const Consent* consent) {
   Keys keys(ring);
   if (opening == Opening::existing && !std::filesystem::exists(folder + "/postern.db"))
     return fail("store " + folder + "/postern.db: is missing beside its keyring; restore it from a backup");
@@ -47,49 +56,129 @@ Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config>
   if (!newest) return fail(newest.what());
   const Result<std::uint64_t> waiting = (*store)->waiting();
   if (!waiting) return fail(waiting.what());
-
-  const std::uint64_t leaves = mark.tree.size();
-  const std::string ring_path = folder + "/ring", epoch_path = folder + "/epoch";
-  Result<Ring> persons_ring = leaves == 0 ? Ring::create(keys, clock.wall_us() / 1000) : Ring::open(ring_path, keys);
-  if (!persons_ring) return fail(persons_ring.what());
-  if (leaves == 0)
-    if (const Status saved = persons_ring->save(ring_path, keys); !saved) return fail(saved.what());
-
-  std::unique_ptr<Vault> vault(new Vault(std::move(config), std::move(keys), std::move(*store), std::move(*persons_ring), folder, clock, std::move(mark),
-                                         Names(*names), *newest));
-  const std::string& origin = vault->context_.config->audit_origin;
-  Result<audit::Epochs> epochs = leaves == 0 ? audit::Epochs::begin(epoch_path, origin, vault->keys_, clock.wall_us())
-                                             : audit::Epochs::open(epoch_path, origin, vault->keys_, vault->log_.mark().epoch);
-  if (!epochs) return fail(epochs.what());
-  vault->epochs_ = std::make_unique<audit::Epochs>(std::move(*epochs));
-  vault->context_.metrics.waiting = *waiting;
-  const Result<std::uint64_t> parked = vault->store_->parked_count();
+  const Result<std::uint64_t> parked = (*store)->parked_count();
   if (!parked) return fail(parked.what());
+
+  const bool empty = mark.tree.size() == 0;
+  const std::string ring_path = folder + "/ring";
+  Result<Ring> persons_ring = empty ? Ring::create(keys, clock.wall_us() / 1000) : Ring::open(ring_path, keys);
+  if (!persons_ring) return fail(persons_ring.what());
+
+  std::unique_ptr<Vault> vault(new Vault(std::move(config), std::move(keys), ring.generation(), std::move(*store), std::move(*persons_ring), folder, clock,
+                                         std::move(mark), Names(*names), *newest));
+  vault->context_.metrics.waiting = *waiting;
   vault->progress_.begin_with(*parked);
-  store::Store& s = *vault->store_;
-  Result<audit::Tiles> tiles = audit::Tiles::open(folder + "/audit", verifier_key(vault->identity().verifier), leaves,
-                                                  [&s](std::uint64_t from, std::size_t count) { return s.leaves(from, count); });
-  if (!tiles) return fail(tiles.what());
-  if (tiles->root() != vault->log_.mark().tree.root())
-    return fail("audit log: its files and the store tell different histories; one of them was replaced: restore both from the same backup");
-  if (!tiles->mended().empty())
-    log::warning("audit.mended", "{} finished file(s) of the audit log were missing and were made again from the store, the first {}; find out who removed them",
-                 tiles->mended().size(), tiles->mended().front());
-  vault->tiles_ = std::make_unique<audit::Tiles>(std::move(*tiles));
+  // Before anything is written.
+  std::uint64_t generation = 0;
+  const Result<std::string> put_back = vault->put_back(opening, generation);
+  if (!put_back) return fail(put_back.what());
+  const bool accepted = consent != nullptr && consent->findings == *put_back;
+  if (!put_back->empty() && !accepted) return fail(std::string(store::kRolledBack) + *put_back);
+
+  if (empty)
+    if (const Status saved = vault->ring_.save(ring_path, vault->keys_); !saved) return fail(saved.what());
+  if (const Status opened = vault->open_epochs(); !opened) return fail(opened.what());
+  if (!put_back->empty())
+    if (const Status aside = audit::set_aside_if_ahead(folder + "/audit", verifier_key(vault->identity().verifier), vault->log_.size(), vault->epochs_->number(), vault->now());
+        !aside)
+      return fail(aside.what());
+  if (const Status opened = vault->open_tiles(); !opened) return fail(opened.what());
   if (std::filesystem::exists(folder + "/numbers.idx")) {
     Result<std::shared_ptr<const numbers::PortabilityIndex>> index = numbers::PortabilityIndex::open(folder + "/numbers.idx");
     if (!index) return fail(index.what());
     vault->context_.numbers = std::move(*index);
   }
   // The log begins with the first epoch's key.
-  if (leaves == 0)
+  if (empty)
     if (const Status begun = vault->turn([&](Turn& t) { t.open_leaf(EventType::initialised, vault->epochs_->first_body()); }); !begun) return fail(begun.what());
+  if (!put_back->empty())
+    if (const Status gone_on = vault->go_on_from(*consent, generation); !gone_on) return fail(gone_on.what());
   return vault;
 }
 
-Vault::Vault(std::shared_ptr<const config::Config> config, Keys keys, std::unique_ptr<store::Store> store, Ring ring, std::string folder, Clock clock,
-             audit::Log::Mark mark, Names names, MessageKey newest)
+Status Vault::open_epochs() {
+  const std::string path = folder_ + "/epoch", &origin = context_.config->audit_origin;
+  Result<audit::Epochs> epochs = log_.size() == 0 ? audit::Epochs::begin(path, origin, keys_, clock_.wall_us()) : audit::Epochs::open(path, origin, keys_, log_.mark().epoch);
+  if (!epochs) return fail(epochs.what());
+  epochs_ = std::make_unique<audit::Epochs>(std::move(*epochs));
+  return {};
+}
+
+Status Vault::open_tiles() {
+  Result<audit::Tiles> tiles = audit::Tiles::open(folder_ + "/audit", verifier_key(identity().verifier), log_.size(),
+                                                  [this](std::uint64_t from, std::size_t count) { return store_->leaves(from, count); });
+  if (!tiles) return fail(tiles.what());
+  if (tiles->root() != log_.mark().tree.root())
+    return fail("audit log: its files and the store tell different histories; one of them was replaced: restore both from the same backup");
+  if (!tiles->mended().empty())
+    log::warning("audit.mended", "{} finished file(s) of the audit log were missing and were made again from the store, the first {}; find out who removed them",
+                 tiles->mended().size(), tiles->mended().front());
+  tiles_ = std::make_unique<audit::Tiles>(std::move(*tiles));
+  return {};
+}
+
+// What says that an older or altered state was put here. `generation` becomes what the anchor knows of.
+Result<std::string> Vault::put_back(Opening opening, std::uint64_t& generation) {
+  if (opening == Opening::fresh) return std::string();
+  std::string findings;
+  const std::string& path = context_.config->anchor;
+  const Result<std::optional<Anchor>> anchor = load_anchor(path, keys_);
+  if (!anchor) {
+    findings = anchor.what();
+  } else if (!*anchor) {
+    findings = "there is no anchor " + path + ", so nothing tells whether this state is the newest";
+  } else {
+    generation = (*anchor)->generation;
+    const std::uint64_t published = audit::published_in(folder_ + "/audit", verifier_key(identity().verifier));
+    Result<std::string> older = behind(**anchor, {*store_, log_.mark(), published, keyring_generation_, ring_.newest()});
+    if (!older) return older;
+    findings = std::move(*older);
+  }
+  if (store_->state().suspect) findings += std::string(findings.empty() ? "" : "; ") + "the store was found altered before, see leaf store-altered";
+  return findings;
+}
+
+// The state is not the newest, and two persons know it. What may have been sent since is treated so before anything moves.
+Status Vault::go_on_from(const Consent& consent, std::uint64_t generation) {
+  std::optional<store::StateSum> sum;
+  if (store_->state().suspect) {
+    for (Result<store::Store::Recount> counted; !sum;) {
+      counted = store_->recount(kRowsAtOnce);
+      if (!counted) return fail(counted.what() + "; restore the store from a backup");
+      if (counted->done) sum = counted->sum;
+    }
+  }
+  MessageKey after = 0;
+  for (std::size_t rows = kRowsAtOnce; rows == kRowsAtOnce;) {
+    const Status swept = turn([&](Turn& turn) {
+      const Result<std::vector<store::FlightRow>> page = store_->scan(after, kRowsAtOnce);
+      if (!page) return turn.fail_with(page.what());
+      rows = page->size();
+      for (const store::FlightRow& row : *page) {
+        after = row.key;
+        Flight* flight = row.wake_ms == 0 ? nullptr : turn.take(row);
+        if (flight != nullptr) turn.advance(*flight, engine::PutBack{});
+      }
+    });
+    if (!swept) return swept;
+  }
+  const Status told = turn([&](Turn& turn) {
+    turn.leaf(EventType::rollback_accepted, {{audit::Field::actor, consent.actors}, {audit::Field::text, consent.findings}});
+    turn.batch().generation_above = generation;
+    if (sum) {
+      turn.batch().sum_before = sum;
+      turn.batch().suspect = false;
+    }
+  });
+  if (!told) return told;
+  log::warning("rollback.accepted", "by {}: {}", consent.actors, consent.findings);
+  return publish();
+}
+
+Vault::Vault(std::shared_ptr<const config::Config> config, Keys keys, std::uint64_t keyring_generation, std::unique_ptr<store::Store> store, Ring ring, std::string folder,
+             Clock clock, audit::Log::Mark mark, Names names, MessageKey newest)
     : keys_(std::move(keys)),
+      keyring_generation_(keyring_generation),
       store_(std::move(store)),
       ring_(std::move(ring)),
       persons_(*store_, keys_, ring_),
@@ -239,7 +328,9 @@ Status Vault::close_epochs(std::int64_t utc_us) {
   while (epochs_->closing() || epochs_->over(now_us)) {
     if (!epochs_->closing()) {
       if (const Status prepared = epochs_->prepare(now_us); !prepared) return prepared;
-      const Status told = turn_at(now_us, [this](Turn& turn) { turn.open_leaf(EventType::epoch_begun, epochs_->next_body()); });
+      audit::Body body = epochs_->next_body();
+      add_state(store_->state(), body);
+      const Status told = turn_at(now_us, [&body](Turn& turn) { turn.open_leaf(EventType::epoch_begun, body); });
       if (!told) return told;
       epochs_->committed();
     }
@@ -312,7 +403,16 @@ TimeMs Vault::next_wake() {
 Status Vault::publish() {
   if (const Status filled = fill_tiles(); !filled) return filled;
   const std::vector<Signer> signers{identity(), epochs_->signer()};
-  return tiles_->publish(signers);
+  if (const Status published = tiles_->publish(signers); !published) return published;
+  Anchor now = anchor();
+  if (anchored_ == now) return {};
+  const Status saved = save_anchor(context_.config->anchor, keys_, now);
+  if (saved) anchored_ = std::move(now);
+  return saved ? saved : fail("anchor " + saved.what() + "; until it can be written a roll-back of what is new stays unnoticed");
+}
+
+Anchor Vault::anchor() const {
+  return {store_->state().generation, audit::encode(log_.mark()), tiles_->published(), keyring_generation_, ring_.newest()};
 }
 
 // Gives the tiles every leaf that is committed.

@@ -14,6 +14,7 @@
 
 #include "gateway/audit/epochs.hpp"
 #include "gateway/audit/tiles.hpp"
+#include "gateway/vault/anchor.hpp"
 #include "gateway/vault/dispatch.hpp"
 #include "gateway/vault/intake.hpp"
 #include "gateway/vault/progress.hpp"
@@ -31,11 +32,12 @@ struct Clock {
 
 class Vault {
  public:
-  // Opens what `folder` holds: postern.db, audit/, numbers.idx. Only a keyring that was just made may
-  // come without its store.
+  // Opens what `folder` holds: postern.db, audit/, ring, epoch, numbers.idx. Only a keyring that was just made may
+  // come without its store. What is older than the roll-back anchor says, or was altered, is refused with an error that
+  // begins with store::kRolledBack, until two administrators consent to exactly that.
   enum class Opening { fresh, existing };
   static Result<std::unique_ptr<Vault>> open(std::shared_ptr<const config::Config> config, const Keyring& ring, const std::string& folder,
-                                             const Clock& clock, Opening opening = Opening::existing);
+                                             const Clock& clock, Opening opening = Opening::existing, const Consent* consent = nullptr);
   ~Vault();
 
   // A connector that the bus has authenticated. Its hello counts as its first frame.
@@ -61,11 +63,14 @@ class Vault {
   // The signed certificate of an erasure; nothing while it is not final.
   std::optional<std::string> erasure_certificate(std::uint64_t person, std::uint64_t erased_leaf) const;
 
-  // Writes tiles and signs a checkpoint of everything committed. Call about once a second.
+  // Writes tiles, signs a checkpoint of everything committed, and moves the anchor. Call about once a second.
   Status publish();
 
   // The keyring was changed: seals under its newest versions from now on.
-  void renew(const Keyring& ring) { keys_ = Keys(ring); }
+  void renew(const Keyring& ring) {
+    keys_ = Keys(ring);
+    keyring_generation_ = ring.generation();
+  }
 
   // Whether the last run ended without saying goodbye in the log.
   bool ended_badly();
@@ -85,7 +90,8 @@ class Vault {
   TimeMs now() const { return clock_.wall_us() / 1000; }
 
  private:
-  Vault(std::shared_ptr<const config::Config> config, Keys keys, std::unique_ptr<store::Store> store, Ring ring, std::string folder, Clock clock, audit::Log::Mark mark, Names names, MessageKey newest);
+  Vault(std::shared_ptr<const config::Config> config, Keys keys, std::uint64_t keyring_generation, std::unique_ptr<store::Store> store, Ring ring, std::string folder,
+        Clock clock, audit::Log::Mark mark, Names names, MessageKey newest);
 
   struct Said {
     PeerId peer;
@@ -100,8 +106,14 @@ class Vault {
   Status close_epochs(std::int64_t utc_us);
   Status fill_tiles();
   Signer identity() const;
+  Status open_epochs();
+  Status open_tiles();
+  Anchor anchor() const;
+  Result<std::string> put_back(Opening opening, std::uint64_t& generation);
+  Status go_on_from(const Consent& consent, std::uint64_t generation);
 
   Keys keys_;
+  std::uint64_t keyring_generation_;
   std::unique_ptr<store::Store> store_;
   Ring ring_;
   Persons persons_;
@@ -119,6 +131,7 @@ class Vault {
   RingKeeper ring_keeper_;
   std::unique_ptr<audit::Epochs> epochs_;
   std::unique_ptr<audit::Tiles> tiles_;
+  std::optional<Anchor> anchored_;             // as it stands in its file, when this process wrote it
   std::vector<audit::Entry> unpublished_;      // committed, not yet in tiles
   std::vector<Said> inbox_;
   std::vector<std::pair<std::string, std::string>> refused_;

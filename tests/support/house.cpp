@@ -164,15 +164,16 @@ House::House(const std::string& extra, const std::map<std::string, std::string>&
 
 House::~House() = default;
 
-Status House::try_open(Vault::Opening opening) {
+Status House::try_open(Vault::Opening opening, const Consent* consent) {
   vault_.reset();
   frames_.clear();
   heard_.clear();
   const Clock clock{[this] { return now * 1000; }, [this] { return static_cast<std::uint64_t>(now * 1000); }};
-  Result<std::unique_ptr<Vault>> opened = Vault::open(config_, ring_, state(), clock, opening);
+  Result<std::unique_ptr<Vault>> opened = Vault::open(config_, ring_, state(), clock, opening, consent);
   if (!opened) return fail(opened.what());
   vault_ = std::move(*opened);
-  return {};
+  // As posternd does: an init is not done before its anchor stands.
+  return opening == Vault::Opening::fresh ? vault_->publish() : Status();
 }
 
 void House::reopen() {

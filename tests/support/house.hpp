@@ -45,10 +45,12 @@ class House {
 
   // Ends the vault as a crash does (nothing is said, nothing published) and opens it again.
   void reopen();
-  Status try_open(Vault::Opening opening);
+  Status try_open(Vault::Opening opening, const Consent* consent = nullptr);
   void close() { vault_.reset(); }
   Vault& vault() { return *vault_; }
   const Keyring& ring() const { return ring_; }
+  // The keyring that the next opening finds.
+  void put_ring(Keyring ring) { ring_ = std::move(ring); }
   std::string state() const { return folder_ / "state"; }
   std::shared_ptr<const config::Config> config() const { return config_; }
 
