@@ -21,6 +21,7 @@ using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
 constexpr auto kPublishEvery = 1s;
+constexpr std::uint64_t kMiB = 1024 * 1024;
 constexpr std::uint64_t kMaxIndexFile = 8ULL * 1024 * 1024 * 1024;
 
 std::uint64_t resident_bytes() {
@@ -43,9 +44,11 @@ Posternd::Posternd(Loop& loop, std::string config_path, std::shared_ptr<const co
       custody_(loop, keyring_path(),
                {[this](EventType type, const audit::Body& body) { return leaf(type, body); },
                 [this](const Keyring& ring) { if (vault_) vault_->renew(ring); }}),
+      reserve_(config_->state_folder + "/reserve", config_->reserve_bytes),
       wake_(loop, [this] { turn(); }),
-      publish_(loop, [this] { publish(); }),
+      publish_(loop, [this] { every_second(); }),
       retry_(loop, [this] { turn(); }),
+      keep_up_(loop, [this] { keep_up(); }),
       started_ms_(wall_ms()) {}
 
 Posternd::~Posternd() = default;
@@ -124,9 +127,16 @@ Status Posternd::open_vault(Keyring ring, const Opening& opening) {
     // The store opens under the key it has; only its renewal waits.
     if (const Status settled = settle_store_key(ring, keyring_path(), config_->state_folder + "/postern.db"); !settled) log::error("keys.store-not-rewritten", "{}", settled.what());
   const bool rekeyed = ring.versions(Purpose::store).size() < store_keys;
+  const std::optional<vault::Consent> consent = two_persons_.complete(steady_ms());
   Result<std::unique_ptr<vault::Vault>> opened = vault::Vault::open(config_, ring, config_->state_folder, vault::Clock::system(),
-                                                                     opening.fresh ? vault::Vault::Opening::fresh : vault::Vault::Opening::existing);
+                                                                     opening.fresh ? vault::Vault::Opening::fresh : vault::Vault::Opening::existing,
+                                                                     consent ? &*consent : nullptr);
+  if (!opened && opened.what().starts_with(store::kRolledBack)) {
+    two_persons_.found(opened.what().substr(store::kRolledBack.size()));
+    return fail(opened.what() + "; if this is meant (a backup was restored), two administrators say 'postern rollback accept " + two_persons_.code() + "' each, then unlock again");
+  }
   if (!opened) return fail(opened.what());
+  two_persons_.clear();
   const bool recovered = !opening.fresh && (*opened)->ended_badly();
   const int failed_before = custody_.failures();
   const Status told = (*opened)->turn([&](vault::Turn& t) {
@@ -148,8 +158,10 @@ Status Posternd::open_vault(Keyring ring, const Opening& opening) {
   log::info("vault.open", "unlocked by {}, {}; profile {}: {}; {} messages wait", opening.actor, opening.how, name_of(ring.profile()), ring.suite().provider(),
             vault_->context().metrics.waiting);
   custody_.adopt(std::move(ring));
+  look_at_disk();
   bus_.serve(vault_.get());
-  publish();
+  every_second();
+  keep_up();
   turn_soon();
   return {};
 }
@@ -161,18 +173,19 @@ Status Posternd::leaf(EventType type, const audit::Body& body) {
   return told;
 }
 
-void Posternd::lock(const std::string& actor) {
+void Posternd::lock(const std::string& actor, const std::string& why) {
   if (!vault_) return custody_.lock();
   // It is locked in any case; that a leaf of it is missing must be known.
-  if (const Status told = vault_->turn([&](vault::Turn& t) { t.leaf(EventType::locked, {{audit::Field::actor, actor}}); }); !told)
+  if (const Status told = vault_->turn([&](vault::Turn& t) { t.leaf(EventType::locked, {{audit::Field::actor, actor}, {audit::Field::text, why}}); }); !told)
     log::error("store.commit-failed", "while locking: {}", told.what());
   else if (const Status published = vault_->publish(); !published) log::error("audit.publish-failed", "while locking: {}", published.what());
   bus_.serve(nullptr);
   wake_.stop();
   publish_.stop();
+  keep_up_.stop();
   vault_.reset();
   custody_.lock();
-  why_locked_ = "locked by " + actor;
+  why_locked_ = "locked by " + actor + (why.empty() ? "" : ": " + why);
   log::info("vault.locked", "by {}", actor);
 }
 
@@ -213,7 +226,11 @@ void Posternd::after_turn(const Status& committed) {
       return loop_.stop();
     }
     bus_.drop_all("the store could not commit");
-    retry_.start(1s);
+    // What was accepted goes on from the reserve; nothing new is.
+    const bool more_room = vault_->disk_full() && reserve_.spend();
+    if (more_room) log::error("disk.reserve-spent", "the disk of {} is full: the reserve is given up, nothing is accepted; free space", config_->state_folder);
+    if (vault_->disk_full()) vault_->context().accepting = false;
+    retry_.start(more_room ? 0s : 1s);
     return;
   }
   bus_.flush();
@@ -226,7 +243,43 @@ void Posternd::after_turn(const Status& committed) {
 void Posternd::publish() {
   if (!vault_) return;
   if (const Status published = vault_->publish(); !published) log::error("audit.publish-failed", "{}", published.what());
+}
+
+void Posternd::every_second() {
+  if (!vault_) return;
+  publish();
+  look_at_disk();
   publish_.start(kPublishEvery);
+}
+
+// A piece of what the store needs now and then, and then at least four times as long for everything else.
+void Posternd::keep_up() {
+  if (!vault_) return;
+  vault::Upkeep& upkeep = vault_->upkeep();
+  const auto begun = std::chrono::steady_clock::now();
+  upkeep.look(vault_->now());
+  const Status kept = upkeep.step(vault_->now(), [this](const std::function<void(vault::Turn&)>& work) {
+    const Status done = vault_->turn(work);
+    after_turn(done);
+    return done;
+  });
+  if (!kept) {
+    // Nothing is sent from a store that somebody else has written to.
+    log::error("store.altered", "{}", kept.what());
+    return loop_.defer([this, why = kept.what()] { lock("posternd", why); });
+  }
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begun);
+  keep_up_.start(upkeep.busy() ? std::max<std::chrono::microseconds>(4 * took, 1ms) : 1s);
+}
+
+void Posternd::look_at_disk() {
+  const bool enough = reserve_.look() == Reserve::Room::enough;
+  vault_->context().accepting = enough;
+  if (enough == told_enough_) return;
+  const std::string text = std::to_string(reserve_.free() / kMiB) + " MiB free beside a reserve of " + std::to_string(reserve_.held() / kMiB) + " MiB";
+  if (enough) log::info("disk.recovered", "{}: messages are accepted again", text);
+  else log::error("disk.low", "{} in {}: nothing is accepted until there is more; what was accepted goes on", text, config_->state_folder);
+  if (leaf(enough ? EventType::disk_recovered : EventType::disk_low, {{audit::Field::text, text}})) told_enough_ = enough;
 }
 
 void Posternd::answer(const std::string& actor, control::Request& request, control::Reply& reply) {
@@ -243,6 +296,7 @@ void Posternd::answer(const std::string& actor, control::Request& request, contr
     case control::Request::kLock: return lock(actor);
     case control::Request::kStatus: return fill_status(*reply.mutable_status());
     case control::Request::kReload: return say(reload(actor));
+    case control::Request::kRollback: return say(rollback(request.rollback(), actor, *reply.mutable_rollback()));
     case control::Request::kTrace:
     case control::Request::kFind:
     case control::Request::kAudit:
@@ -251,6 +305,7 @@ void Posternd::answer(const std::string& actor, control::Request& request, contr
     case control::Request::kMetrics:
     case control::Request::kNumber:
     case control::Request::kCheckpoint:
+    case control::Request::kStore:
     case control::Request::kErase:
     case control::Request::kCertificate:
     case control::Request::kCheckText:
@@ -290,6 +345,7 @@ void Posternd::answer_open(const std::string& actor, control::Request& request, 
       return;
     }
     case control::Request::kErase: return erase(request.erase(), actor, reply);
+    case control::Request::kStore: return store(request.store(), actor, *reply.mutable_store());
     case control::Request::kCertificate: {
       const std::optional<std::string> text = vault_->erasure_certificate(request.certificate().person(), request.certificate().leaf());
       return reply.mutable_erasure()->set_certificate(text.value_or(""));
@@ -304,6 +360,7 @@ void Posternd::answer_open(const std::string& actor, control::Request& request, 
     case control::Request::kLock:
     case control::Request::kStatus:
     case control::Request::kReload:
+    case control::Request::kRollback:
     case control::Request::kKeys:
     case control::Request::ASK_NOT_SET: return;
   }
@@ -319,6 +376,39 @@ void Posternd::erase(const control::Erase& ask, const std::string& actor, contro
   reply.mutable_erasure()->set_leaf(*leaf);
 }
 
+void Posternd::store(const control::StoreAsk& ask, const std::string& actor, control::StoreFacts& facts) {
+  vault::Upkeep& upkeep = vault_->upkeep();
+  if (ask.ask_case() == control::StoreAsk::kScrub) upkeep.scrub_now();
+  if (ask.ask_case() == control::StoreAsk::kPurge) upkeep.purge_now(vault_->now());
+  if (ask.ask_case() != control::StoreAsk::kShow) {
+    log::info("store.upkeep-asked", "{} by {}", ask.ask_case() == control::StoreAsk::kScrub ? "scrub" : "purge", actor);
+    keep_up_.start(0ms);
+  }
+  const vault::Upkeep::Facts now = upkeep.facts();
+  std::error_code ignored;
+  facts.set_generation(vault_->context().store.state().generation);
+  facts.set_file_bytes(fs::file_size(config_->state_folder + "/postern.db", ignored));
+  facts.set_scrubbing(now.scrubbing);
+  facts.set_purging(now.purging);
+  facts.set_scrubbed_ms(now.scrubbed_ms);
+  facts.set_purged_ms(now.purged_ms);
+  facts.set_rows(now.rows);
+  facts.set_bytes(now.bytes);
+  facts.set_purged(now.purged);
+  facts.set_given_back(now.given_back);
+}
+
+Status Posternd::rollback(const control::RollbackAsk& ask, const std::string& actor, control::RollbackFacts& facts) {
+  if (!ask.consent().empty()) {
+    if (const Status taken = two_persons_.consent(actor, ask.consent(), steady_ms()); !taken) return taken;
+    log::warning("rollback.consent", "by {} to: {}", actor, two_persons_.findings());
+  }
+  facts.set_findings(two_persons_.findings());
+  facts.set_code(two_persons_.code());
+  for (const std::string& one : two_persons_.actors()) facts.add_consented(one);
+  return {};
+}
+
 void Posternd::fill_status(control::Status& status) const {
   status.set_state(vault_ ? "open" : custody_.initialised() ? "locked" : "uninitialised");
   status.set_version(POSTERN_VERSION);
@@ -332,6 +422,8 @@ void Posternd::fill_status(control::Status& status) const {
       for (const SlotInfo& slot : *slots) status.add_slots(slot.name);
   if (!vault_) return status.set_why_locked(why_locked_);
   const vault::Context& context = vault_->context();
+  status.set_accepting(context.accepting);
+  status.set_reserve_bytes(reserve_.held());
   status.set_waiting(context.metrics.waiting);
   std::uint64_t accepted = 0;
   for (const std::uint64_t count : context.metrics.accepted) accepted += count;

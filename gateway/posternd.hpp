@@ -11,6 +11,8 @@
 #include "gateway/config/config.hpp"
 #include "gateway/control/control.hpp"
 #include "gateway/custody.hpp"
+#include "gateway/reserve.hpp"
+#include "gateway/two_persons.hpp"
 #include "gateway/vault/vault.hpp"
 
 namespace postern {
@@ -41,17 +43,22 @@ class Posternd {
   Status finish_keyring();  // gives the keyring its name, durably
   Status open_vault(Keyring ring, const Opening& opening);
   Status leaf(EventType type, const audit::Body& body);
-  void lock(const std::string& actor);
+  void lock(const std::string& actor, const std::string& why = {});
   Status reload(const std::string& actor);
 
   void turn();             // one turn of the vault, then the sockets
   void turn_soon();
   void after_turn(const Status& committed);
   void publish();
+  void every_second();
+  void look_at_disk();
+  void keep_up();
 
   void answer(const std::string& actor, control::Request& request, control::Reply& reply);
   void answer_open(const std::string& actor, control::Request& request, control::Reply& reply);
   void erase(const control::Erase& ask, const std::string& actor, control::Reply& reply);
+  void store(const control::StoreAsk& ask, const std::string& actor, control::StoreFacts& facts);
+  Status rollback(const control::RollbackAsk& ask, const std::string& actor, control::RollbackFacts& facts);
   void fill_status(control::Status& status) const;
   Status take_numbers(const control::NumbersChunk& chunk, const std::string& actor);
 
@@ -62,8 +69,11 @@ class Posternd {
   ControlServer control_;
   std::unique_ptr<vault::Vault> vault_;
   Custody custody_;
-  Timer wake_, publish_, retry_;
+  TwoPersons two_persons_;
+  Reserve reserve_;
+  Timer wake_, publish_, retry_, keep_up_;
   bool turn_due_ = false, failed_ = false;
+  bool told_enough_ = true;   // what the audit log says of the disk
   log::LogLimit denials_;
   std::string why_locked_ = "waits for an administrator";
   TimeMs started_ms_ = 0;

@@ -48,7 +48,9 @@ std::vector<Check> look(const Common& common, const DoctorOptions& options) {
     const control::Status& s = status->status();
     checks.push_back({"keys", s.state() == "open", s.state() == "open" ? "unlocked" : s.state() + ": " + s.why_locked()});
     checks.push_back({"unlock slots", s.slots_size() > 1, std::to_string(s.slots_size()) + (s.slots_size() > 1 ? " slots" : " slot: if it is lost, everything is; add a second")});
-    checks.push_back({"disk", s.free_bytes() > kLowDisk, bytes_text(s.free_bytes()) + " free" + (s.free_bytes() > kLowDisk ? "" : ": under 1 GiB; free some before messages are refused")});
+    const bool accepting = s.accepting() || s.state() != "open";
+    checks.push_back({"disk", s.free_bytes() > kLowDisk && accepting,
+                      bytes_text(s.free_bytes()) + " free" + (!accepting ? ": messages are refused; free some" : s.free_bytes() > kLowDisk ? "" : ": under 1 GiB; free some before messages are refused")});
     checks.push_back({"portability", s.numbers().ranges() + s.numbers().ported() > 0,
                       s.numbers().ranges() + s.numbers().ported() > 0 ? std::to_string(s.numbers().ported()) + " ported numbers" : "no table: run 'postern numbers import FILE'"});
   }

@@ -21,6 +21,7 @@ struct Line {
   WayOptions way;
   CustodianOptions custodian;
   RotateOptions rotate;
+  std::string code;
   TraceOptions trace;
   FindOptions find;
   AuditOptions audit;
@@ -109,6 +110,20 @@ void add_key_verbs(CLI::App& app, Line& line) {
                           [&] { return keys_token_make_key(line.common, line.slot); }), line);
 }
 
+void add_rollback(CLI::App& app, Line& line) {
+  CLI::App* back = app.add_subcommand("rollback", "a state that is older than it was, or altered, and refused")->require_subcommand(1);
+  verb(*back, line, "show", "what was found at the last refused unlock", "postern rollback show", [&] { return rollback(line.common, ""); });
+  verb(*back, line, "accept", "consent to it; two administrators must, then unlock again", "postern rollback accept 4f1c90ab", [&] { return rollback(line.common, line.code); })
+      ->add_option("code", line.code, "the code of what was found")->required();
+}
+
+void add_store(CLI::App& app, Line& line) {
+  CLI::App* box = app.add_subcommand("store", "the encrypted store")->require_subcommand(1);
+  verb(*box, line, "show", "its size, and what was done for it", "postern store show", [&] { return store(line.common, "show"); });
+  verb(*box, line, "scrub", "read everything again and hold it against what was written; exit code 3 when it was altered", "postern store scrub", [&] { return store(line.common, "scrub"); });
+  verb(*box, line, "purge", "delete now what the categories do not keep any longer", "postern store purge", [&] { return store(line.common, "purge"); });
+}
+
 void add_looking(CLI::App& app, Line& line) {
   verb(app, line, "status", "state of the gateway", "postern status --json", [&] { return status(line.common); });
   verb(app, line, "connectors", "every connector and whether it is up", "postern connectors", [&] { return connectors(line.common); });
@@ -183,6 +198,8 @@ int main(int argc, char** argv) {
   app.footer("Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the answer is no.");
   add_keys(app, line);
   add_key_verbs(app, line);
+  add_rollback(app, line);
+  add_store(app, line);
   add_looking(app, line);
   add_audit(app, line);
   add_recipient(app, line);

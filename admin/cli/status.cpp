@@ -19,7 +19,7 @@ int status(const Common& common) {
     json.object().field("state", s.state()).field("version", s.version()).field("started", time_text(s.started_ms()))
         .field("waiting", s.waiting()).field("accepted_since_start", s.accepted()).field("audit_leaves", s.leaves())
         .field("audit_published", s.published()).field("config_sha256", s.config_sha256()).field("resident_bytes", s.rss_bytes())
-        .field("free_bytes", s.free_bytes()).field("ported_numbers", s.numbers().ported()).field("number_ranges", s.numbers().ranges());
+        .field("free_bytes", s.free_bytes()).field("reserve_bytes", s.reserve_bytes()).field("accepting", s.accepting()).field("ported_numbers", s.numbers().ported()).field("number_ranges", s.numbers().ranges());
     json.array("unlock_slots");
     for (const std::string& slot : s.slots()) json.item(slot);
     json.end();
@@ -32,7 +32,8 @@ int status(const Common& common) {
   std::printf("messages        %llu waiting, %llu accepted since start\n", static_cast<unsigned long long>(s.waiting()), static_cast<unsigned long long>(s.accepted()));
   std::printf("audit log       %llu leaves, %llu under the last checkpoint\n", static_cast<unsigned long long>(s.leaves()), static_cast<unsigned long long>(s.published()));
   std::printf("portability     %llu ranges, %llu ported numbers\n", static_cast<unsigned long long>(s.numbers().ranges()), static_cast<unsigned long long>(s.numbers().ported()));
-  std::printf("memory, disk    %s resident, %s free\n", bytes_text(s.rss_bytes()).c_str(), bytes_text(s.free_bytes()).c_str());
+  std::printf("memory, disk    %s resident, %s free, %s in reserve%s\n", bytes_text(s.rss_bytes()).c_str(), bytes_text(s.free_bytes()).c_str(), bytes_text(s.reserve_bytes()).c_str(),
+              s.state() == "open" && !s.accepting() ? ": LOW, nothing is accepted" : "");
   std::string slots;
   for (const std::string& slot : s.slots()) slots += (slots.empty() ? "" : ", ") + slot;
   std::printf("unlock slots    %s\n", slots.empty() ? "none" : slots.c_str());

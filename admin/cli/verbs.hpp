@@ -58,6 +58,12 @@ int status(const Common& common);
 int connectors(const Common& common);
 int metrics(const Common& common);
 
+// `code` empty: what was found; else this administrator's consent to it.
+int rollback(const Common& common, const std::string& code);
+
+// `what`: show, scrub or purge; the last two wait for the end.
+int store(const Common& common, const std::string& what);
+
 struct TraceOptions { std::string id; };
 int trace(const Common& common, const TraceOptions& options);
 

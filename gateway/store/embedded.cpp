@@ -31,11 +31,13 @@ class Embedded final : public Store {
 
   Status commit(const Batch& b) override {
     if (!broken_.empty()) return fail(broken_);
+    full_ = false;
     if (const Status begun = begin_.done(); !begun) return fail(begun.what());
     account_.begin();
     Status written = writer_.write(b);
     const State next = account_.next(b);
     if (written) written = set_mark(next, b.audit_mark);
+    full_ = !written && is_full(db_.get());
     if (written) {
       if (const Status committed = commit_.done(); committed) {
         account_.settle(next);
@@ -44,7 +46,7 @@ class Embedded final : public Store {
       } else {
         // A sync that failed may have lost pages that the kernel now calls clean: what this connection
         // believes about the file is worth nothing any more. A full disk is an ordinary refusal.
-        if (is_full(db_.get())) {
+        if (full_ = is_full(db_.get()); full_) {
           abandon();
           return fail("the disk is full (" + committed.what() + "); free space: nothing is accepted until then");
         }
@@ -57,6 +59,7 @@ class Embedded final : public Store {
   }
 
   bool usable() const override { return broken_.empty(); }
+  bool full() const override { return full_; }
   State state() const override { return account_.state(); }
 
   Result<std::optional<FlightRow>> load(MessageKey key) override {
@@ -434,7 +437,7 @@ class Embedded final : public Store {
   std::string broken_;
   int since_fold_ = 0;
   std::uint64_t folded_ = 0, media_at_ = 0;
-  bool snapshot_taken_ = false;
+  bool snapshot_taken_ = false, full_ = false;
   Statement begin_, commit_, rollback_, fold_, fold_whole_, set_mark_;
   Statement load_, content_, content_key_, person_, persons_, idempotency_, provider_, parked_, parked_count_, conversation_, due_, next_due_, queued_, leaves_, mark_, events_,
       cursor_, names_, newest_, waiting_, scan_;

@@ -175,6 +175,8 @@ class Store {
   virtual Status fold() = 0;
   // False after a failed sync: the process must end and start anew.
   virtual bool usable() const = 0;
+  // The last commit failed because the disk is full.
+  virtual bool full() const = 0;
   virtual State state() const = 0;
 
   virtual Result<std::optional<FlightRow>> load(MessageKey key) = 0;

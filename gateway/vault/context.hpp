@@ -66,6 +66,7 @@ struct Context {
   Names names;
   KeySource ids;
   Metrics metrics;
+  bool accepting = true;          // false: the disk is low; what was accepted goes on
 };
 
 }  // namespace postern::vault

@@ -14,6 +14,7 @@ constexpr std::size_t kMaxReference = 128, kMaxKey = 128, kMaxText = 32 * 1024, 
 constexpr std::size_t kMaxPushTokens = 10, kMaxVariables = 100;
 constexpr std::size_t kFingerprint = 32;
 constexpr std::size_t kMaxName = 64, kMaxRendered = 128 * 1024;
+constexpr std::uint32_t kDiskPatienceMs = 10'000;
 constexpr TimeMs kMaxAhead = 366LL * 24 * 3600 * 1000;
 
 bool is_email(std::string_view text) {
@@ -128,6 +129,12 @@ void Intake::submit(Turn& turn, Peer& peer, const wire::Submit& submit) {
     return refuse(turn, client->name, submit, verdict, wire::Verdict::INVALID, "no-fingerprint");
   }
   if (!submit.validate_only() && !submit.idempotency_key().empty() && settled_by_key(turn, *client, submit, verdict)) return;
+  if (!context_.accepting && !submit.validate_only()) {
+    verdict.set_retry_after_ms(kDiskPatienceMs);
+    verdict.set_outcome(wire::Verdict::UNAVAILABLE);
+    ++context_.metrics.verdicts[{client->name, "unavailable"}];
+    return;
+  }
 
   Draft draft;
   check_words(*client, submit, draft);

@@ -35,7 +35,7 @@ void Histogram::write(std::string& out, std::string_view name, std::string_view 
   out += fmt::format("{}_bucket{{le=\"+Inf\"}} {}\n{}_sum {}\n{}_count {}\n", name, count_, name, static_cast<double>(sum_) / 1e6, name, count_);
 }
 
-std::string Metrics::text(const std::map<std::string, std::array<std::uint64_t, 3>>& connectors) const {
+std::string Metrics::text(const std::map<std::string, std::array<std::uint64_t, 3>>& connectors, bool accepting) const {
   std::string out;
   head(out, "postern_messages_accepted_total", "counter", "Messages accepted, by category.");
   for (const Category category : kCategories)
@@ -59,6 +59,7 @@ std::string Metrics::text(const std::map<std::string, std::array<std::uint64_t, 
   head(out, "postern_connector_outstanding", "gauge", "Deliveries the connector holds now.");
   for (const auto& [name, facts] : connectors) out += fmt::format("postern_connector_outstanding{{connector=\"{}\"}} {}\n", name, facts[2]);
   plain(out, "postern_messages_waiting", "gauge", "Messages accepted and not ended.", waiting);
+  plain(out, "postern_accepting", "gauge", "1 while new messages are accepted, 0 while the disk is low.", accepting ? 1 : 0);
   return out;
 }
 

@@ -44,7 +44,7 @@ struct Metrics {
   std::uint64_t waiting = 0;                                                 // accepted and not ended
   Histogram commit_us;
 
-  std::string text(const std::map<std::string, std::array<std::uint64_t, 3>>& connectors) const;
+  std::string text(const std::map<std::string, std::array<std::uint64_t, 3>>& connectors, bool accepting) const;
 };
 
 }  // namespace postern::vault

@@ -227,7 +227,7 @@ std::string Queries::metrics_text() const {
   for (const auto& [name, connector] : context_.config->connectors) connectors[name] = {0, 0, 0};
   for (const auto& [id, peer] : peers_)
     if (!peer.left) connectors[peer.name] = {peer.up ? 1U : 0U, peer.window, dispatcher_.outstanding(peer.connector)};
-  return context_.metrics.text(connectors);
+  return context_.metrics.text(connectors, context_.accepting);
 }
 
 void Queries::forget(PeerId peer) {

@@ -109,6 +109,12 @@ std::optional<Bytes> Turn::opened(MessageKey key, ByteView sealed) {
   return plain;
 }
 
+void Turn::purge(MessageKey key) {
+  batch_.purged.push_back(key);
+  // Should the turn fail, it is read from the store again. Its key stays in `age_`, which trim() does not mind.
+  if (const auto slot = flights_.find(key); slot != flights_.end() && !slot->second.dirty) flights_.erase(slot);
+}
+
 void Turn::erase_traces(Flight& flight) {
   drop_content(flight);
   flight.person = flight.recipient = 0;

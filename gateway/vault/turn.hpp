@@ -52,6 +52,9 @@ class Turn {
   // The body of a leaf that speaks of this flight; empty once the person was erased. Null when it is damaged.
   std::optional<audit::Body> body_of(const audit::Leaf& leaf);
 
+  // The message, which has ended, is not kept any longer.
+  void purge(MessageKey key);
+
   // The message says no more what it said, to whom, and by what name its client knew it.
   void erase_traces(Flight& flight);
 

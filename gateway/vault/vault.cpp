@@ -185,13 +185,14 @@ Vault::Vault(std::shared_ptr<const config::Config> config, Keys keys, std::uint6
       folder_(std::move(folder)),
       clock_(std::move(clock)),
       log_(keys_, std::move(mark)),
-      context_{std::move(config), nullptr, *store_, keys_, log_, persons_, std::move(names), KeySource(newest), {}},
+      context_{std::move(config), nullptr, *store_, keys_, log_, persons_, std::move(names), KeySource(newest), {}, true},
       dispatcher_(context_, peers_),
       turn_(context_, dispatcher_, [this](const Flight& flight, const Step& step) { return route(flight, step); }),
       intake_(context_),
       progress_(context_, dispatcher_),
       queries_(context_, intake_, progress_, dispatcher_, peers_),
-      ring_keeper_(context_, ring_, folder_ + "/ring") {}
+      ring_keeper_(context_, ring_, folder_ + "/ring"),
+      upkeep_(context_) {}
 
 Vault::~Vault() = default;
 

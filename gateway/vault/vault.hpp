@@ -20,6 +20,7 @@
 #include "gateway/vault/progress.hpp"
 #include "gateway/vault/query.hpp"
 #include "gateway/vault/ring_keeper.hpp"
+#include "gateway/vault/upkeep.hpp"
 
 namespace postern::vault {
 
@@ -66,6 +67,9 @@ class Vault {
   // Writes tiles, signs a checkpoint of everything committed, and moves the anchor. Call about once a second.
   Status publish();
 
+  // What the store needs now and then.
+  Upkeep& upkeep() { return upkeep_; }
+
   // The keyring was changed: seals under its newest versions from now on.
   void renew(const Keyring& ring) {
     keys_ = Keys(ring);
@@ -84,6 +88,7 @@ class Vault {
   Queries& queries() { return queries_; }
   const Dispatcher& dispatcher() const { return dispatcher_; }
   bool usable() const { return store_->usable(); }   // false: end the process and start anew
+  bool disk_full() const { return store_->full(); }  // why the last turn failed
   const audit::Tiles& tiles() const { return *tiles_; }
   // What a verifier needs: the identity's key and the first epoch's, a line each.
   const std::string& verifier_keys() const { return tiles_->verifier_keys(); }
@@ -129,6 +134,7 @@ class Vault {
   Progress progress_;
   Queries queries_;
   RingKeeper ring_keeper_;
+  Upkeep upkeep_;
   std::unique_ptr<audit::Epochs> epochs_;
   std::unique_ptr<audit::Tiles> tiles_;
   std::optional<Anchor> anchored_;             // as it stands in its file, when this process wrote it

@@ -62,6 +62,9 @@ identities = ["spiffe://bank.example/app"]
 categories = []
 confirm = true
 
+)";
+
+constexpr const char* kCategoryRules = R"(
 [categories.otp]
 scenario = "push-sms"
 [categories.security]
@@ -73,6 +76,9 @@ scenario = "sms"
 [categories.marketing]
 scenario = "sms"
 
+)";
+
+constexpr const char* kRoutes = R"(
 [[routes]]
 channel = "sms"
 connector = "sms2"
@@ -147,10 +153,10 @@ void Folder::write(const std::string& name, const std::string& text) const {
   must(out.good(), "cannot write " + name);
 }
 
-House::House(const std::string& extra, const std::map<std::string, std::string>& scenarios, const std::map<std::string, std::string>& templates)
+House::House(const std::string& extra, const std::map<std::string, std::string>& scenarios, const std::map<std::string, std::string>& templates, bool own_categories)
     : ring_(Keyring::create(kMorning)) {
   fs::create_directories(folder_.path() / "state");
-  folder_.write("posternd.toml", std::string(kConfig) + extra);
+  folder_.write("posternd.toml", std::string(kConfig) + (own_categories ? "" : kCategoryRules) + kRoutes + extra);
   for (const auto* files : {&kScenarios, &scenarios})
     for (const auto& [name, text] : *files) folder_.write("scenarios/" + name + ".toml", text);
   for (const auto* files : {&kTemplates, &templates})

@@ -3,7 +3,6 @@
 // exactly what was found lets it go on.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -122,18 +121,14 @@ class Rollback : public testing::Test {
   }
 };
 
-// How many are tried: POSTERN_ROLLBACKS, so that the long run can ask for more.
-int rounds() {
-  const char* asked = std::getenv("POSTERN_ROLLBACKS");
-  return asked == nullptr ? 60 : std::atoi(asked);
-}
+constexpr int kRounds = 1000;
 
 TEST_F(Rollback, AnySubsetOfAnyOldCopyIsRefused) {
   Dice dice(7);
   std::vector<Snapshot> taken;
   int refused = 0, tried = 0;
   std::map<std::string, int> by;
-  while (refused < rounds()) {
+  while (refused < kRounds) {
     house.reopen();
     live(dice);
     taken.push_back(snapshot());
@@ -143,7 +138,7 @@ TEST_F(Rollback, AnySubsetOfAnyOldCopyIsRefused) {
     house.close();   // as a crash does
     const Snapshot now = snapshot();
     const unsigned whole = (1U << (kParts.size() + 1)) - 1;
-    for (int i = 0; i < 5 && refused < rounds(); ++i) {
+    for (int i = 0; i < 5 && refused < kRounds; ++i) {
       const unsigned mask = i == 0 ? whole : 1 + dice() % whole;
       const unsigned older = put_back(taken[dice() % taken.size()], mask);
       const Status opened = house.try_open(Vault::Opening::existing);
