@@ -27,8 +27,8 @@ class Tiles {
   // made again from the store through `load` (leaves [from, from+count)); one that is there is never written
   // over: if it is damaged it is evidence, verify() names it, and whoever has secured it takes it away.
   using Load = std::function<Result<std::vector<Bytes>>(std::uint64_t from, std::size_t count)>;
-  // `identity` is the verifier key of the log's identity.
-  static Result<Tiles> open(const std::string& folder, const std::string& identity, std::uint64_t size, const Load& load);
+  // `identity`: the log's key; those of its epochs are of the same type.
+  static Result<Tiles> open(const std::string& folder, const Verifier& identity, std::uint64_t size, const Load& load);
 
   // Takes committed leaves in order; full tiles and bundles are written when complete, and get their names with the
   // next publish().
@@ -50,8 +50,7 @@ class Tiles {
   Hash root() const;            // of everything appended
 
  private:
-  Tiles(std::string folder, std::string identity, Load load)
-      : folder_(std::move(folder)), identity_(std::move(identity)), origin_(identity_.substr(0, identity_.find('+'))), load_(std::move(load)) {}
+  Tiles(std::string folder, Verifier identity, Load load) : folder_(std::move(folder)), identity_(std::move(identity)), load_(std::move(load)) {}
   Status add(ByteView leaf, const Hash& hash);
   Status write_completed(Hash carried);
   bool resume(std::uint64_t size);
@@ -63,7 +62,8 @@ class Tiles {
   Status write_finished(const std::string& path, ByteView content);
   void drop_old_partials();
 
-  std::string folder_, identity_, origin_;
+  std::string folder_;
+  Verifier identity_;
   Load load_;
   std::uint64_t size_ = 0, published_ = 0;
   bool ever_published_ = false, doubtful_ = false;   // doubtful: a sync failed, finished files must be made again

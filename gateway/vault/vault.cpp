@@ -67,7 +67,7 @@ Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config>
   if (!parked) return fail(parked.what());
   vault->progress_.begin_with(*parked);
   store::Store& s = *vault->store_;
-  Result<audit::Tiles> tiles = audit::Tiles::open(folder + "/audit", verifier_key(vault->identity().verifier), leaves,
+  Result<audit::Tiles> tiles = audit::Tiles::open(folder + "/audit", vault->identity().verifier, leaves,
                                                   [&s](std::uint64_t from, std::size_t count) { return s.leaves(from, count); });
   if (!tiles) return fail(tiles.what());
   if (tiles->root() != vault->log_.mark().tree.root())
@@ -252,7 +252,7 @@ Status Vault::close_epochs(std::int64_t utc_us) {
 }
 
 Signer Vault::identity() const {
-  return {{context_.config->audit_origin, KeyType::ed25519, keys_.log_public_key()}, [this](std::string_view text) { return keys_.sign(text); }};
+  return {{context_.config->audit_origin, keys_.suite().key_type(), keys_.log_public_key()}, [this](std::string_view text) { return keys_.sign(text); }};
 }
 
 Result<std::uint64_t> Vault::erase(std::uint64_t person, const std::string& actor) {

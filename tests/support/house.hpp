@@ -40,7 +40,7 @@ class House {
  public:
   // `extra` is added to posternd.toml, `scenarios` and `templates` are further files (name -> text).
   explicit House(const std::string& extra = {}, const std::map<std::string, std::string>& scenarios = {},
-                 const std::map<std::string, std::string>& templates = {});
+                 const std::map<std::string, std::string>& templates = {}, Profile profile = Profile::modern);
   ~House();
 
   // Ends the vault as a crash does (nothing is said, nothing published) and opens it again.
