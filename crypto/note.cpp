@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <optional>
 
+#include "crypto/p256.hpp"
+
 namespace postern {
 namespace {
 
@@ -16,18 +18,29 @@ constexpr std::size_t kMaxNote = 64 * 1024, kMaxLines = 64;
 constexpr std::size_t kIdSize = 4;
 using KeyId = std::array<std::uint8_t, kIdSize>;
 
-KeyId key_id(const Verifier& verifier) {
+// The key as it stands in a verifier key, behind its type; empty when it is none.
+Bytes material_of(const Verifier& verifier) {
+  if (verifier.type != KeyType::ecdsa_p256) return {verifier.key.begin(), verifier.key.end()};
+  const std::optional<p256::Spki> spki = p256::spki_of(p256::even_point(verifier.key));
+  return spki ? Bytes(spki->begin(), spki->end()) : Bytes();
+}
+
+// signed-note: of the name, the type and the key; but of ECDSA of the key alone.
+KeyId key_id(const Verifier& verifier, ByteView material) {
   Bytes text;
   ByteWriter out(text);
-  out.raw(verifier.name);
-  out.raw(std::string_view("\n"));
-  out.u8(static_cast<std::uint8_t>(verifier.type));
-  out.raw(verifier.key);
+  if (verifier.type != KeyType::ecdsa_p256) {
+    out.raw(verifier.name);
+    out.raw(std::string_view("\n"));
+    out.u8(static_cast<std::uint8_t>(verifier.type));
+  }
+  out.raw(material);
   const Hash hash = sha256(text);
   KeyId id{};
   std::copy_n(hash.begin(), id.size(), id.begin());
   return id;
 }
+KeyId key_id(const Verifier& verifier) { return key_id(verifier, material_of(verifier)); }
 
 std::string_view take_line(std::string_view& text) {
   const std::size_t end = text.find('\n');
@@ -75,21 +88,35 @@ std::string cosigned_text(std::string_view text, std::uint64_t time_s) {
   return "cosignature/v1\ntime " + std::to_string(time_s) + "\n" + std::string(text);
 }
 
-bool verifies(const PublicKey& key, std::string_view text, ByteView signature) {
+bool verifies(const Verifier& verifier, std::string_view text, ByteView signature) {
+  if (verifier.type == KeyType::ecdsa_p256) return p256::verify(p256::even_point(verifier.key), as_bytes(text), signature);
   return signature.size() == sizeof(Signature) &&
-         crypto_sign_verify_detached(signature.data(), reinterpret_cast<const unsigned char*>(text.data()), text.size(), key.data()) == 0;
+         crypto_sign_verify_detached(signature.data(), reinterpret_cast<const unsigned char*>(text.data()), text.size(), verifier.key.data()) == 0;
+}
+
+// What stands behind the type: 32 bytes, or a whole SubjectPublicKeyInfo.
+Status read_material(ByteView material, Verifier& out) {
+  if (out.type != KeyType::ecdsa_p256) {
+    if (material.size() != out.key.size()) return fail("has not the 32 bytes of an Ed25519 key");
+    std::ranges::copy(material, out.key.begin());
+    return {};
+  }
+  const std::optional<p256::Point> point = p256::point_in(material);
+  if (!point) return fail("is no P-256 key as uncompressed SubjectPublicKeyInfo (91 bytes)");
+  std::copy(point->begin() + 1, point->end(), out.key.begin());
+  if (*point != p256::even_point(out.key)) return fail("is a P-256 key whose y is odd; no log of Postern has one");
+  return {};
 }
 
 }  // namespace
 
-std::string verifier_key(const Verifier& verifier) {
-  Bytes key{static_cast<std::uint8_t>(verifier.type)};
-  key.insert(key.end(), verifier.key.begin(), verifier.key.end());
-  return verifier.name + "+" + to_hex(key_id(verifier)) + "+" + to_base64(key);
-}
+bool is_key(const Verifier& verifier) { return !material_of(verifier).empty(); }
 
-std::string verifier_key(std::string_view name, const PublicKey& public_key) {
-  return verifier_key(Verifier{std::string(name), KeyType::ed25519, public_key});
+std::string verifier_key(const Verifier& verifier) {
+  const Bytes material = material_of(verifier);
+  Bytes key{static_cast<std::uint8_t>(verifier.type)};
+  key.insert(key.end(), material.begin(), material.end());
+  return verifier.name + "+" + to_hex(key_id(verifier, material)) + "+" + to_base64(key);
 }
 
 Result<Verifier> parse_verifier(std::string_view vkey) {
@@ -101,11 +128,14 @@ Result<Verifier> parse_verifier(std::string_view vkey) {
   verifier.name = vkey.substr(0, first);
   Bytes id, key;
   if (!good_name(verifier.name) || !from_hex(vkey.substr(first + 1, second - first - 1), id) || !from_base64(vkey.substr(second + 1), key)) return refused();
-  if (key.size() != 1 + verifier.key.size()) return refused();
-  if (key[0] == static_cast<std::uint8_t>(KeyType::cosigner)) verifier.type = KeyType::cosigner;
-  else if (key[0] != static_cast<std::uint8_t>(KeyType::ed25519)) return fail("verifier key: " + verifier.name + " is of a type that is not supported; Ed25519 (1) and its cosignatures (4) are");
-  std::copy(key.begin() + 1, key.end(), verifier.key.begin());
-  if (!std::ranges::equal(id, key_id(verifier))) return fail("verifier key: its hash does not belong to its key");
+  constexpr KeyType kTypes[] = {KeyType::ed25519, KeyType::ecdsa_p256, KeyType::cosigner};
+  const auto* type = std::ranges::find_if(kTypes, [&](KeyType each) { return !key.empty() && key[0] == static_cast<std::uint8_t>(each); });
+  if (type == std::end(kTypes))
+    return fail("verifier key: " + verifier.name + " is of a type that is not supported; Ed25519 (1), ECDSA P-256 (2) and Ed25519 cosignatures (4) are");
+  verifier.type = *type;
+  const ByteView material = ByteView(key).subspan(1);
+  if (const Status read = read_material(material, verifier); !read) return fail("verifier key: " + verifier.name + " " + read.what());
+  if (!std::ranges::equal(id, key_id(verifier, material))) return fail("verifier key: its hash does not belong to its key");
   return verifier;
 }
 
@@ -115,16 +145,15 @@ std::string checkpoint_text(const Checkpoint& checkpoint) {
 
 std::string sign_note(std::string_view text, const std::vector<Signer>& signers) {
   std::string note = std::string(text) + "\n";
-  for (const Signer& signer : signers) note += signature_line(signer.verifier, signer.sign(text));
+  for (const Signer& signer : signers) {
+    const Signature signature = signer.sign(text);
+    note += signature_line(signer.verifier, signer.verifier.type == KeyType::ecdsa_p256 ? p256::der_of(signature) : Bytes(signature.begin(), signature.end()));
+  }
   return note;
 }
 
 std::string sign_checkpoint(const Checkpoint& checkpoint, const std::vector<Signer>& signers) {
   return sign_note(checkpoint_text(checkpoint), signers);
-}
-
-std::string sign_checkpoint(const Checkpoint& checkpoint, const PublicKey& public_key, const std::function<Signature(std::string_view)>& sign) {
-  return sign_checkpoint(checkpoint, {{{checkpoint.origin, KeyType::ed25519, public_key}, sign}});
 }
 
 std::string cosignature_line(std::string_view checkpoint_text, const Signer& witness, std::uint64_t time_s) {
@@ -186,7 +215,7 @@ Result<std::optional<std::uint64_t>> find_signature(const SignedCheckpoint& note
       if (!in.ok() || at == 0 || at > static_cast<std::uint64_t>(INT64_MAX)) return false_one();
       text = cosigned_text(note.text, at);
     }
-    if (!verifies(key.key, text, in.view(in.left()))) return false_one();
+    if (!verifies(key, text, in.view(in.left()))) return false_one();
     time = std::max(time.value_or(0), at);
   }
   return time;
@@ -199,13 +228,16 @@ Result<std::uint64_t> signed_by(const SignedCheckpoint& note, const Verifier& ke
   return **found;
 }
 
-Result<Checkpoint> open_checkpoint(std::string_view note, std::string_view vkey) {
-  const Result<Verifier> verifier = parse_verifier(vkey);
-  if (!verifier) return fail(verifier.what());
+Result<Checkpoint> open_checkpoint(std::string_view note, const Verifier& key) {
   const Result<SignedCheckpoint> read = read_checkpoint(note);
   if (!read) return fail(read.what());
-  if (const Result<std::uint64_t> good = signed_by(*read, *verifier); !good) return fail(good.what());
+  if (const Result<std::uint64_t> good = signed_by(*read, key); !good) return fail(good.what());
   return read->checkpoint;
+}
+
+Result<Checkpoint> open_checkpoint(std::string_view note, std::string_view vkey) {
+  const Result<Verifier> verifier = parse_verifier(vkey);
+  return verifier ? open_checkpoint(note, *verifier) : fail(verifier.what());
 }
 
 std::string epoch_digits(std::uint32_t epoch) {

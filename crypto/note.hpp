@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: signed checkpoints of the audit log in the C2SP formats signed-note, tlog-checkpoint and
-// tlog-cosignature (Ed25519), and verifier keys ("name+hash+key"). Used by: posternd (signs), the
-// verifiers, the witness. Threads: plain values.
+// Purpose: signed checkpoints of the audit log in the C2SP formats signed-note (Ed25519, ECDSA P-256), tlog-checkpoint and
+// tlog-cosignature (Ed25519), and verifier keys ("name+hash+key"). The one place where keys and signatures of 32 and 64 bytes
+// become what these formats say. Used by: posternd (signs), the verifiers, the witness. Threads: plain values.
 // Errors: text that is not exactly of the format is refused; lines of unknown keys are skipped, as
 // signed-note demands; a false signature under a known name and hash discards the whole note.
 // Limits: a note has at most 64 KiB and 64 signature lines; a checkpoint has its three lines and no more.
@@ -16,18 +16,10 @@
 #include <vector>
 
 #include "crypto/merkle.hpp"
+#include "crypto/public_key.hpp"
 #include "crypto/result.hpp"
 
 namespace postern {
-
-using PublicKey = std::array<std::uint8_t, 32>;   // Ed25519
-using Signature = std::array<std::uint8_t, 64>;
-
-// Signature types of signed-note that we use; the numbers are C2SP's.
-enum class KeyType : std::uint8_t {
-  ed25519 = 0x01,    // signs the text as it is
-  cosigner = 0x04,   // a witness: signs the text under a header with the time (tlog-cosignature)
-};
 
 // The public side of a key with its name.
 struct Verifier {
@@ -37,9 +29,12 @@ struct Verifier {
   bool operator==(const Verifier&) const = default;
 };
 
+// Whether the bytes can be a key of the type at all: half of all x have no point on P-256. Of Ed25519 its verification tells.
+bool is_key(const Verifier& verifier);
+
 // The key as text: NAME+HASH+BASE64. The name holds no '+', space or control character.
 std::string verifier_key(const Verifier& verifier);
-std::string verifier_key(std::string_view name, const PublicKey& public_key);
+// Errors: text of another form or type; a hash that does not belong to the key; a point of P-256 whose y is odd.
 Result<Verifier> parse_verifier(std::string_view vkey);
 
 struct Checkpoint {
@@ -52,7 +47,7 @@ struct Checkpoint {
 // The three lines that are signed, each with its newline.
 std::string checkpoint_text(const Checkpoint& checkpoint);
 
-// One that signs: `sign` gives the Ed25519 signature of the bytes it gets.
+// One that signs: `sign` gives the signature of the bytes it gets, of P-256 the one with the lower s.
 struct Signer {
   Verifier verifier;
   std::function<Signature(std::string_view)> sign;
@@ -60,10 +55,8 @@ struct Signer {
 
 // Any text that ends in a line break and holds no empty line, with a signature line of each.
 std::string sign_note(std::string_view text, const std::vector<Signer>& signers);
-// The checkpoint with one signature line for each signer, in their order. Signers are of type ed25519.
+// The checkpoint with one signature line for each signer, in their order. Signers are of any type but cosigner.
 std::string sign_checkpoint(const Checkpoint& checkpoint, const std::vector<Signer>& signers);
-// Signed by one key under the origin's name.
-std::string sign_checkpoint(const Checkpoint& checkpoint, const PublicKey& public_key, const std::function<Signature(std::string_view)>& sign);
 
 // The line that a witness adds to a checkpoint: "— NAME BASE64(id | time | signature)\n". `time_s` is Unix
 // seconds, not 0. The signer is of type cosigner.
@@ -87,7 +80,8 @@ Result<std::optional<std::uint64_t>> find_signature(const SignedCheckpoint& note
 // The same where the signature must be there: its absence is an Error too.
 Result<std::uint64_t> signed_by(const SignedCheckpoint& note, const Verifier& key);
 
-// The checkpoint of a note whose signature by `vkey` is good.
+// The checkpoint of a note whose signature by the key is good.
+Result<Checkpoint> open_checkpoint(std::string_view note, const Verifier& key);
 Result<Checkpoint> open_checkpoint(std::string_view note, std::string_view vkey);
 
 // Names of epochs: "000007", at least six digits, and "ORIGIN/epoch/000007", the name of that epoch's key.

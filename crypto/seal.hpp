@@ -56,7 +56,7 @@ class Keys {
   std::vector<std::uint64_t> pseudonyms(std::string_view address) const;
   std::vector<std::array<std::uint8_t, 16>> idempotency_hashes(std::string_view client, std::string_view key) const;
 
-  // The log's identity key: Ed25519, or ECDSA P-256 in profile fips (crypto/suite.hpp says how its 32 and 64 bytes read).
+  // The log's identity key: Ed25519, or ECDSA P-256 in profile fips (crypto/public_key.hpp says how its 32 and 64 bytes read).
   Signature sign(std::string_view text) const;
   PublicKey log_public_key() const { return log_public_; }
 

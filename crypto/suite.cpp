@@ -29,6 +29,14 @@ std::optional<Profile> profile_of(std::uint8_t number) {
 
 const Suite& Suite::of(Profile profile) { return profile == Profile::fips ? fips_suite() : modern_suite(); }
 
+KeyType Suite::key_type() const {
+  switch (profile()) {
+    case Profile::modern: return KeyType::ed25519;
+    case Profile::fips: return KeyType::ecdsa_p256;
+  }
+  return KeyType::ed25519;
+}
+
 Secret Suite::random_secret(std::size_t size) const {
   Secret secret(size);
   random(secret.writable());

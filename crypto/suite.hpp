@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "crypto/bytes.hpp"
+#include "crypto/public_key.hpp"
 #include "crypto/secret.hpp"
 
 namespace postern {
@@ -35,8 +36,6 @@ struct PassphraseCost {
   std::uint64_t memory_bytes = 0;
 };
 
-using PublicKey = std::array<std::uint8_t, 32>;  // Ed25519 as in RFC 8032; P-256: x of the point whose y is even
-using Signature = std::array<std::uint8_t, 64>;  // Ed25519 as in RFC 8032; P-256: r and s, 32 bytes each
 using Mac = std::array<std::uint8_t, 32>;
 
 class Suite {
@@ -73,7 +72,9 @@ class Suite {
   // Errors: a cost that is absurd (a file from elsewhere must not take all memory or all day), or no memory.
   virtual Result<Secret> passphrase_key(const Secret& passphrase, ByteView salt, PassphraseCost cost) const = 0;
 
-  // Signatures. The secret is what a keyring stores; its content is the profile's own affair.
+  // Signatures. The secret is what a keyring stores; its content is the profile's own affair. Of one text and key there is no second
+  // form of a signature that verify() takes.
+  KeyType key_type() const;
   virtual Secret new_signing_key() const = 0;
   virtual bool is_signing_key(const Secret& secret) const = 0;
   virtual PublicKey public_key(const Secret& signing_key) const = 0;

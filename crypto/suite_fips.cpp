@@ -2,21 +2,15 @@
 // Profile `fips`: approved algorithms through OpenSSL's providers, in a library context of their own: the FIPS provider where the
 // host has one (then nothing else can be fetched from this context), else the default provider.
 #include <openssl/conf.h>
-#include <openssl/core_names.h>
-#include <openssl/crypto.h>
-#include <openssl/ec.h>
-#include <openssl/evp.h>
 #include <openssl/kdf.h>
-#include <openssl/param_build.h>
 #include <openssl/provider.h>
 #include <openssl/rand.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 
+#include "crypto/openssl.hpp"
+#include "crypto/p256.hpp"
 #include "crypto/suites.hpp"
 
 namespace postern {
@@ -24,30 +18,10 @@ namespace {
 
 // A file from elsewhere must not be able to make an unlock take all day.
 constexpr std::uint64_t kStandardIterations = 600'000, kMinIterations = 1000, kMaxIterations = 2'000'000;
-constexpr std::size_t kScalar = 32, kPoint = 33;  // compressed: 02 or 03, then x
+constexpr std::size_t kScalar = 32, kPoint = sizeof(p256::Point);
 
-template <auto Free>
-struct Freed {
-  template <class T>
-  void operator()(T* p) const { Free(p); }
-};
-using MacCtx = std::unique_ptr<EVP_MAC_CTX, Freed<EVP_MAC_CTX_free>>;
+using namespace ossl;
 using KdfCtx = std::unique_ptr<EVP_KDF_CTX, Freed<EVP_KDF_CTX_free>>;
-using CipherCtx = std::unique_ptr<EVP_CIPHER_CTX, Freed<EVP_CIPHER_CTX_free>>;
-using PkeyCtx = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
-using Pkey = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
-using MdCtx = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
-using EcSig = std::unique_ptr<ECDSA_SIG, Freed<ECDSA_SIG_free>>;
-using Number = std::unique_ptr<BIGNUM, Freed<BN_clear_free>>;
-using Build = std::unique_ptr<OSSL_PARAM_BLD, Freed<OSSL_PARAM_BLD_free>>;
-using Params = std::unique_ptr<OSSL_PARAM, Freed<OSSL_PARAM_free>>;
-
-// The provider could not do what it was asked: no memory, or a failed self-test. Nothing may go on without it.
-void must(bool good, const char* what) {
-  if (good) return;
-  std::fprintf(stderr, "postern: OpenSSL failed at %s; restart, and look at the host's OpenSSL configuration\n", what);
-  std::abort();
-}
 
 OSSL_PARAM octets(const char* name, ByteView bytes) {
   return OSSL_PARAM_construct_octet_string(name, const_cast<std::uint8_t*>(bytes.data()), bytes.size());
@@ -176,35 +150,20 @@ class Fips final : public Suite {
   }
 
   Signature sign(const Secret& signing_key, ByteView bytes) const override {
-    const Pkey key = pkey(point_of(public_key(signing_key)), signing_key.bytes().first(kScalar));
+    const Pkey key = pkey(p256::even_point(public_key(signing_key)), signing_key.bytes().first(kScalar));
     const MdCtx ctx(EVP_MD_CTX_new());
     std::array<std::uint8_t, 80> der{};
     std::size_t size = der.size();
     must(key && ctx && EVP_DigestSignInit_ex(ctx.get(), nullptr, "SHA256", context_, nullptr, key.get(), nullptr) == 1 &&
              EVP_DigestSign(ctx.get(), der.data(), &size, bytes.data(), bytes.size()) == 1,
          "an ECDSA signature");
-    const std::uint8_t* at = der.data();
-    const EcSig parts(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(size)));
-    Signature signature{};
-    must(parts && BN_bn2binpad(ECDSA_SIG_get0_r(parts.get()), signature.data(), kScalar) == kScalar &&
-             BN_bn2binpad(ECDSA_SIG_get0_s(parts.get()), signature.data() + kScalar, kScalar) == kScalar,
-         "an ECDSA signature's form");
-    return signature;
+    const std::optional<Signature> signature = p256::signature_in(ByteView(der).first(size));
+    must(signature.has_value(), "an ECDSA signature's form");
+    return p256::with_low_s(*signature);
   }
 
   bool verify(const PublicKey& public_key, ByteView bytes, const Signature& signature) const override {
-    const Pkey key = pkey(point_of(public_key), {});
-    const EcSig parts(ECDSA_SIG_new());
-    Number r(BN_bin2bn(signature.data(), kScalar, nullptr)), s(BN_bin2bn(signature.data() + kScalar, kScalar, nullptr));
-    if (!key || !parts || !r || !s || ECDSA_SIG_set0(parts.get(), r.get(), s.get()) != 1) return false;
-    (void)r.release();
-    (void)s.release();
-    std::array<std::uint8_t, 80> der{};
-    std::uint8_t* end = der.data();
-    const int size = i2d_ECDSA_SIG(parts.get(), &end);
-    const MdCtx ctx(EVP_MD_CTX_new());
-    return size > 0 && ctx && EVP_DigestVerifyInit_ex(ctx.get(), nullptr, "SHA256", context_, nullptr, key.get(), nullptr) == 1 &&
-           EVP_DigestVerify(ctx.get(), der.data(), static_cast<std::size_t>(size), bytes.data(), bytes.size()) == 1;
+    return p256::verify(p256::even_point(public_key), bytes, p256::der_of(signature), context_);
   }
 
   BoxKey new_box_key() const override {
@@ -257,12 +216,6 @@ class Fips final : public Suite {
     char* version = nullptr;
     OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_ptr(OSSL_PROV_PARAM_VERSION, &version, 0), OSSL_PARAM_construct_end()};
     return OSSL_PROVIDER_get_params(provider, params) == 1 && version != nullptr ? version : "of unknown version";
-  }
-
-  static std::array<std::uint8_t, kPoint> point_of(const PublicKey& x) {
-    std::array<std::uint8_t, kPoint> point{2};
-    std::ranges::copy(x, point.begin() + 1);
-    return point;
   }
 
   // Null for bytes that are no point of the curve.

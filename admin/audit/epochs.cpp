@@ -38,8 +38,9 @@ std::optional<std::string> EpochChain::begin(const Terms& terms) {
   // As unsigned numbers the difference of any two times is right.
   if (terms.ends_us <= terms.begins_us || static_cast<std::uint64_t>(terms.ends_us) - static_cast<std::uint64_t>(terms.begins_us) > kLongestUs)
     return "epoch " + std::to_string(current_) + " must end after it begins and last a day at most";
-  const Verifier* given = trust_.epoch(origin_, current_);
-  if (given != nullptr && given->key != terms.key) return "the key of epoch " + std::to_string(current_) + " is not the one that was given";
+  const Verifier named = key_of(current_, terms.key), *given = trust_.epoch(origin_, current_);
+  if (!is_key(named)) return "the key of epoch " + std::to_string(current_) + " is none";
+  if (given != nullptr && *given != named) return "the key of epoch " + std::to_string(current_) + " is not the one that was given";
   terms_ = terms;
   begun_ = true;
   return std::nullopt;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: follows the epochs of a log, leaf by leaf, and holds them to their rules (crypto/DESIGN.md, "Epochs"):
-// which key may sign now, and that no epoch was left out, lengthened or begun anew. Used by: verify.
-// Threads: one. Ownership: borrows Trust.
+// which key may sign now, and that no epoch was left out, lengthened or begun anew. Every epoch's key is of the type of
+// the log's identity key. Used by: verify. Threads: one. Ownership: borrows Trust.
 #pragma once
 
 #include <optional>
@@ -15,7 +15,7 @@ namespace postern::auditor {
 
 class EpochChain {
  public:
-  EpochChain(std::string origin, const Trust& trust) : origin_(std::move(origin)), trust_(trust) {}
+  EpochChain(const Verifier& identity, const Trust& trust) : origin_(identity.name), type_(identity.type), trust_(trust) {}
 
   // Takes the next leaf of the log. Returns what is wrong with it, in a sentence; the chain is of no use then.
   std::optional<std::string> take(const Leaf& leaf);
@@ -29,9 +29,10 @@ class EpochChain {
 
  private:
   std::optional<std::string> begin(const Terms& terms);
-  Verifier key_of(std::uint32_t epoch, const PublicKey& key) const { return {epoch_key_name(origin_, epoch), KeyType::ed25519, key}; }
+  Verifier key_of(std::uint32_t epoch, const PublicKey& key) const { return {epoch_key_name(origin_, epoch), type_, key}; }
 
   std::string origin_;
+  KeyType type_;
   const Trust& trust_;
   bool begun_ = false;
   std::uint32_t current_ = 0;

@@ -10,8 +10,11 @@ namespace postern::auditor {
 namespace {
 
 constexpr std::size_t kMaxKeyFile = 64 * 1024;
+constexpr std::string_view kEpochs = "/epoch/";   // between a log's name and an epoch's number
 
-Status add_keys(const std::string& word, KeyType wanted, std::vector<Verifier>& out) {
+enum class Whose { log, witness };
+
+Status add_keys(const std::string& word, Whose whose, std::vector<Verifier>& out) {
   const Result<std::optional<Bytes>> file = read_file(word, kMaxKeyFile);
   // A name too long for a file is a key all the same.
   const bool is_file = file && file->has_value();
@@ -22,8 +25,8 @@ Status add_keys(const std::string& word, KeyType wanted, std::vector<Verifier>& 
     if (line.empty()) continue;
     Result<Verifier> key = parse_verifier(line);
     if (!key) return fail((is_file ? word + ": " : "'" + word + "' is no file, and as a key: ") + key.what());
-    if (key->type != wanted)
-      return fail(key->name + (wanted == KeyType::cosigner ? " is no witness's key; give it with --vkey" : " is a witness's key; give it with --witness"));
+    if ((key->type == KeyType::cosigner) != (whose == Whose::witness))
+      return fail(key->name + (whose == Whose::witness ? " is no witness's key; give it with --vkey" : " is a witness's key; give it with --witness"));
     out.push_back(std::move(*key));
     ++found;
   }
@@ -41,12 +44,16 @@ const Verifier* Trust::named(const std::string& name) const {
 Result<Trust> read_trust(const std::vector<std::string>& keys, const std::vector<std::string>& witnesses) {
   Trust trust;
   for (const std::string& word : keys)
-    if (const Status added = add_keys(word, KeyType::ed25519, trust.keys); !added) return fail(added.what());
+    if (const Status added = add_keys(word, Whose::log, trust.keys); !added) return fail(added.what());
   for (const std::string& word : witnesses)
-    if (const Status added = add_keys(word, KeyType::cosigner, trust.witnesses); !added) return fail(added.what());
-  for (const Verifier& key : trust.keys)
+    if (const Status added = add_keys(word, Whose::witness, trust.witnesses); !added) return fail(added.what());
+  for (const Verifier& key : trust.keys) {
     if (std::ranges::any_of(trust.keys, [&](const Verifier& other) { return other.name == key.name && other != key; }))
       return fail("two different keys of " + key.name + " were given; which is right must be known from elsewhere");
+    const std::size_t epoch = key.name.rfind(kEpochs);
+    const Verifier* log = epoch == std::string::npos ? nullptr : trust.identity(key.name.substr(0, epoch));
+    if (log != nullptr && log->type != key.type) return fail("the keys of " + log->name + " and of " + key.name + " are of two types; a log has one for its whole life");
+  }
   return trust;
 }
 

@@ -24,7 +24,8 @@ struct Trust {
 };
 
 // Each word is a verifier key or the name of a file with one key a line, as the log's own `vkey` file. Keys of
-// type cosigner among `keys`, or of another type among `witnesses`, are errors.
+// type cosigner among `keys`, or of another type among `witnesses`, are errors; so are keys of a log and of its epochs that are
+// of two types, for a log has one type from its first day to its last.
 Result<Trust> read_trust(const std::vector<std::string>& keys, const std::vector<std::string>& witnesses);
 
 // A note of a log of which `trust` has the identity key, with a good signature of it.

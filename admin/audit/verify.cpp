@@ -77,7 +77,7 @@ class Look {
       text.remove_prefix(end + 1);
     }
     const std::string names[] = {origin_, epoch_key_name(origin_, 0)};
-    if (keys.size() != std::size(names)) return bad(0, "vkey does not hold two keys");
+    if (keys.size() != std::size(names) || keys[0].type != keys[1].type) return bad(0, "vkey does not hold two keys of one type");
     for (std::size_t i = 0; i < keys.size(); ++i) {
       const auto given = std::ranges::find(question_.trust.keys, names[i], &Verifier::name);
       if (keys[i].name != names[i] || (given != question_.trust.keys.end() && *given != keys[i])) return bad(0, "vkey does not hold this log's keys as they were given");

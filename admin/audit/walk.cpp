@@ -13,7 +13,7 @@ constexpr std::size_t kMaxNote = 64 * 1024;
 
 Walk::Walk(const Question& question, const SignedCheckpoint& checkpoint, std::vector<Anchor> anchors, Verdict& verdict)
     : question_(question), checkpoint_(checkpoint), anchors_(std::move(anchors)), verdict_(verdict), size_(checkpoint.checkpoint.size),
-      epochs_(checkpoint.checkpoint.origin, question.trust), links_(question.remembered) {
+      epochs_(*question.trust.identity(checkpoint.checkpoint.origin), question.trust), links_(question.remembered) {
   std::ranges::sort(anchors_, {}, [](const Anchor& anchor) { return std::pair(anchor.note.checkpoint.size, std::string_view(anchor.name)); });
 }
 

@@ -24,6 +24,7 @@ struct Anchor {
 
 class Walk {
  public:
+  // The question's trust must have the identity key of the checkpoint's log.
   Walk(const Question& question, const SignedCheckpoint& checkpoint, std::vector<Anchor> anchors, Verdict& verdict);
 
   // Reads everything under the checkpoint and fills the verdict. The first finding ends it.

@@ -41,7 +41,7 @@ Settings read_settings(Section root) {
   for (Section& section : root.sections("logs")) {
     const Result<Verifier> key = parse_verifier(section.text("vkey"));
     if (!key) section.fault("vkey", key.what());
-    else if (key->type != KeyType::ed25519 || key->name.find("/epoch/") != std::string::npos) section.fault("vkey", "'vkey' must be the log's identity key: the first line of its vkey file");
+    else if (key->type == KeyType::cosigner || key->name.find("/epoch/") != std::string::npos) section.fault("vkey", "'vkey' must be the log's identity key: the first line of its vkey file");
     else if (std::ranges::any_of(settings.logs, [&](const Verifier& other) { return other.name == key->name; })) section.fault("vkey", "the log " + key->name + " stands here twice");
     else settings.logs.push_back(*key);
   }

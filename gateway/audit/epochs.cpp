@@ -92,7 +92,7 @@ Status Epochs::save(bool with_next) const {
 
 Signer Epochs::signer() const {
   const Suite& suite = keys_->suite();
-  return {{epoch_key_name(origin_, now_.number), KeyType::ed25519, suite.public_key(now_.signing_key)},
+  return {{epoch_key_name(origin_, now_.number), suite.key_type(), suite.public_key(now_.signing_key)},
           [this, &suite](std::string_view text) { return suite.sign(now_.signing_key, as_bytes(text)); }};
 }
 

@@ -142,13 +142,13 @@ bool place_all(const std::string& folder, const std::set<std::string>& paths) {
 
 }  // namespace
 
-std::uint64_t published_in(const std::string& folder, const std::string& identity) {
+std::uint64_t published_in(const std::string& folder, const Verifier& identity) {
   const std::optional<Bytes> text = read_file(folder + "/checkpoint", kMaxCheckpoint);
   const Result<Checkpoint> last = text ? open_checkpoint(as_text(*text), identity) : fail("there is none");
   return last ? last->size : 0;
 }
 
-Status set_aside_if_ahead(const std::string& folder, const std::string& identity, std::uint64_t size, std::uint32_t epoch, std::int64_t now_ms) {
+Status set_aside_if_ahead(const std::string& folder, const Verifier& identity, std::uint64_t size, std::uint32_t epoch, std::int64_t now_ms) {
   if (published_in(folder, identity) <= size) return {};
   const std::string aside = folder + ".before-" + std::to_string(now_ms);
   std::error_code error;
@@ -173,7 +173,7 @@ std::string tile_path(std::uint64_t n) {
   return path;
 }
 
-Result<Tiles> Tiles::open(const std::string& folder, const std::string& identity, std::uint64_t size, const Load& load) {
+Result<Tiles> Tiles::open(const std::string& folder, const Verifier& identity, std::uint64_t size, const Load& load) {
   Tiles tiles(folder, identity, load);
   std::error_code error;
   fs::create_directories(folder, error);
@@ -363,7 +363,7 @@ Result<std::string> Tiles::settle(const std::vector<Signer>& signers) {
   }
   // The checkpoint must never speak of tiles that a power cut could take away.
   if (const Status placed = place(); !placed) return fail(placed.what());
-  return sign_checkpoint({origin_, size_, root()}, signers);
+  return sign_checkpoint({identity_.name, size_, root()}, signers);
 }
 
 Status Tiles::place() {
@@ -399,11 +399,11 @@ Status Tiles::write_keys() {
   if (!first) return fail(first.what());
   const std::optional<Leaf> leaf = first->empty() ? std::nullopt : decode_leaf(first->front());
   const std::optional<Body> body = leaf && leaf->body_kind == BodyKind::open ? decode_body(leaf->body) : std::nullopt;
-  std::array<std::uint8_t, 32> key{};
-  if (!body || body->empty() || body->front().first != Field::key || body->front().second.size() != key.size())
-    return fail("audit log: its first leaf names no key of the first epoch; the store is damaged or not of this version");
-  std::ranges::copy(as_bytes(body->front().second), key.begin());
-  std::string text = identity_ + "\n" + verifier_key(epoch_key_name(origin_, 0), key) + "\n";
+  Verifier epoch{epoch_key_name(identity_.name, 0), identity_.type, {}};
+  const bool named = body && !body->empty() && body->front().first == Field::key && body->front().second.size() == epoch.key.size();
+  if (named) std::ranges::copy(as_bytes(body->front().second), epoch.key.begin());
+  if (!named || !is_key(epoch)) return fail("audit log: its first leaf names no key of the first epoch; the store is damaged or not of this version");
+  std::string text = verifier_key(identity_) + "\n" + verifier_key(epoch) + "\n";
   if (const Status wrote = write_finished(folder_ + "/vkey", as_bytes(text)); !wrote) return wrote;
   keys_text_ = std::move(text);
   return {};

@@ -27,8 +27,8 @@ class Tiles {
   // made again from the store through `load` (leaves [from, from+count)); one that is there is never written
   // over: if it is damaged it is evidence, verify() names it, and whoever has secured it takes it away.
   using Load = std::function<Result<std::vector<Bytes>>(std::uint64_t from, std::size_t count)>;
-  // `identity` is the verifier key of the log's identity.
-  static Result<Tiles> open(const std::string& folder, const std::string& identity, std::uint64_t size, const Load& load);
+  // `identity`: the log's key; those of its epochs are of the same type.
+  static Result<Tiles> open(const std::string& folder, const Verifier& identity, std::uint64_t size, const Load& load);
 
   // Takes committed leaves in order; full tiles and bundles are written when complete, and get their names with the
   // next publish().
@@ -50,8 +50,7 @@ class Tiles {
   Hash root() const;            // of everything appended
 
  private:
-  Tiles(std::string folder, std::string identity, Load load)
-      : folder_(std::move(folder)), identity_(std::move(identity)), origin_(identity_.substr(0, identity_.find('+'))), load_(std::move(load)) {}
+  Tiles(std::string folder, Verifier identity, Load load) : folder_(std::move(folder)), identity_(std::move(identity)), load_(std::move(load)) {}
   Status add(ByteView leaf, const Hash& hash);
   Status write_completed(Hash carried);
   bool resume(std::uint64_t size);
@@ -63,7 +62,8 @@ class Tiles {
   Status write_finished(const std::string& path, ByteView content);
   void drop_old_partials();
 
-  std::string folder_, identity_, origin_;
+  std::string folder_;
+  Verifier identity_;
   Load load_;
   std::uint64_t size_ = 0, published_ = 0;
   bool ever_published_ = false, doubtful_ = false;   // doubtful: a sync failed, finished files must be made again
@@ -75,12 +75,12 @@ class Tiles {
 };
 
 // Leaves under the checkpoint in `folder`; 0 when there is none that `identity` has signed.
-std::uint64_t published_in(const std::string& folder, const std::string& identity);
+std::uint64_t published_in(const std::string& folder, const Verifier& identity);
 
 // For a log that two persons let go on from an older state: where the folder's checkpoint speaks of more than `size` leaves, the
 // folder is renamed to FOLDER.before-TIME, as evidence, and a new one begun with the checkpoints of the epochs that are
 // finished in the older state too.
-Status set_aside_if_ahead(const std::string& folder, const std::string& identity, std::uint64_t size, std::uint32_t epoch, std::int64_t now_ms);
+Status set_aside_if_ahead(const std::string& folder, const Verifier& identity, std::uint64_t size, std::uint32_t epoch, std::int64_t now_ms);
 
 // "epoch/000123": the file of an epoch's last checkpoint.
 std::string epoch_path(std::uint32_t epoch);

@@ -79,7 +79,7 @@ Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config>
     if (const Status saved = vault->ring_.save(ring_path, vault->keys_); !saved) return fail(saved.what());
   if (const Status opened = vault->open_epochs(); !opened) return fail(opened.what());
   if (!put_back->empty())
-    if (const Status aside = audit::set_aside_if_ahead(folder + "/audit", verifier_key(vault->identity().verifier), vault->log_.size(), vault->epochs_->number(), vault->now());
+    if (const Status aside = audit::set_aside_if_ahead(folder + "/audit", vault->identity().verifier, vault->log_.size(), vault->epochs_->number(), vault->now());
         !aside)
       return fail(aside.what());
   if (const Status opened = vault->open_tiles(); !opened) return fail(opened.what());
@@ -105,7 +105,7 @@ Status Vault::open_epochs() {
 }
 
 Status Vault::open_tiles() {
-  Result<audit::Tiles> tiles = audit::Tiles::open(folder_ + "/audit", verifier_key(identity().verifier), log_.size(),
+  Result<audit::Tiles> tiles = audit::Tiles::open(folder_ + "/audit", identity().verifier, log_.size(),
                                                   [this](std::uint64_t from, std::size_t count) { return store_->leaves(from, count); });
   if (!tiles) return fail(tiles.what());
   if (tiles->root() != log_.mark().tree.root())
@@ -129,7 +129,7 @@ Result<std::string> Vault::put_back(Opening opening, std::uint64_t& generation) 
     findings = "there is no anchor " + path + ", so nothing tells whether this state is the newest";
   } else {
     generation = (*anchor)->generation;
-    const std::uint64_t published = audit::published_in(folder_ + "/audit", verifier_key(identity().verifier));
+    const std::uint64_t published = audit::published_in(folder_ + "/audit", identity().verifier);
     Result<std::string> older = behind(**anchor, {*store_, log_.mark(), published, keyring_generation_, ring_.newest()});
     if (!older) return older;
     findings = std::move(*older);
@@ -344,7 +344,7 @@ Status Vault::close_epochs(std::int64_t utc_us) {
 }
 
 Signer Vault::identity() const {
-  return {{context_.config->audit_origin, KeyType::ed25519, keys_.log_public_key()}, [this](std::string_view text) { return keys_.sign(text); }};
+  return {{context_.config->audit_origin, keys_.suite().key_type(), keys_.log_public_key()}, [this](std::string_view text) { return keys_.sign(text); }};
 }
 
 Result<std::uint64_t> Vault::erase(std::uint64_t person, const std::string& actor) {

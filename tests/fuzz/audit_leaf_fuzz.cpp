@@ -32,8 +32,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)auditor::read_terms(*leaf);
   (void)auditor::event_name(leaf->type);
   const auditor::Trust trust;
-  auditor::EpochChain chain("fuzz", trust);
-  // A leaf that begins a log can be followed, or is refused, by itself.
-  if (!chain.take(*leaf)) (void)chain.take(*leaf);
+  for (const KeyType type : {KeyType::ed25519, KeyType::ecdsa_p256}) {
+    auditor::EpochChain chain({"fuzz", type, {}}, trust);
+    // A leaf that begins a log can be followed, or is refused, by itself.
+    if (!chain.take(*leaf)) (void)chain.take(*leaf);
+  }
   return 0;
 }

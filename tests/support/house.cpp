@@ -153,8 +153,9 @@ void Folder::write(const std::string& name, const std::string& text) const {
   must(out.good(), "cannot write " + name);
 }
 
-House::House(const std::string& extra, const std::map<std::string, std::string>& scenarios, const std::map<std::string, std::string>& templates, bool own_categories)
-    : ring_(Keyring::create(kMorning)) {
+House::House(const std::string& extra, const std::map<std::string, std::string>& scenarios, const std::map<std::string, std::string>& templates, Profile profile,
+             bool own_categories)
+    : ring_(Keyring::create(kMorning, profile)) {
   fs::create_directories(folder_.path() / "state");
   folder_.write("posternd.toml", std::string(kConfig) + (own_categories ? "" : kCategoryRules) + kRoutes + extra);
   for (const auto* files : {&kScenarios, &scenarios})

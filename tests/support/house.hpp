@@ -41,7 +41,7 @@ class House {
   // `extra` is added to posternd.toml, `scenarios` and `templates` are further files (name -> text). With `own_categories`
   // the rules of categories stand in `extra` too.
   explicit House(const std::string& extra = {}, const std::map<std::string, std::string>& scenarios = {},
-                 const std::map<std::string, std::string>& templates = {}, bool own_categories = false);
+                 const std::map<std::string, std::string>& templates = {}, Profile profile = Profile::modern, bool own_categories = false);
   ~House();
 
   // Ends the vault as a crash does (nothing is said, nothing published) and opens it again.

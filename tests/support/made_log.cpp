@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/made_log.hpp"
 
-#include <sodium.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -79,20 +77,6 @@ Bytes encode(const MadeLeaf& leaf) {
   out.view16(leaf.body);
   out.raw(leaf.tail);
   return bytes;
-}
-
-Pair::Pair(std::string name, KeyType type, std::uint64_t seed) {
-  const Hash secret = sha256(as_bytes(name + " of " + std::to_string(seed)));
-  verifier_ = {std::move(name), type, {}};
-  crypto_sign_seed_keypair(verifier_.key.data(), secret_.data(), secret.data());
-}
-
-Signer Pair::signer() const {
-  return {verifier_, [secret = secret_](std::string_view text) {
-            Signature signature{};
-            crypto_sign_detached(signature.data(), nullptr, reinterpret_cast<const unsigned char*>(text.data()), text.size(), secret.data());
-            return signature;
-          }};
 }
 
 Bytes open_body(const std::vector<std::pair<std::uint8_t, Bytes>>& fields) {

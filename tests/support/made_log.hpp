@@ -19,6 +19,7 @@ struct Options {
   std::uint64_t leaves = 200;
   std::uint64_t per_epoch = 45;    // leaves; after the second epoch comes an empty one
   std::uint64_t fork = ~0ULL;      // leaves from here on say something else than they would
+  KeyType type = KeyType::ed25519; // of the identity's and the epochs' keys; ecdsa_p256: a log of profile fips
 };
 
 struct MadeLeaf {
@@ -48,7 +49,7 @@ class Pair {
 
  private:
   Verifier verifier_;
-  std::array<std::uint8_t, 64> secret_{};
+  std::array<std::uint8_t, 64> secret_{};   // of Ed25519 all, of P-256 the first 32 bytes
 };
 
 // An open body: fields as (number, value).
@@ -68,8 +69,8 @@ class Log {
   // Gives every leaf its sequence and the hash of the leaf before it; only the leaf `as_it_is` keeps its own.
   void link(std::uint64_t as_it_is = ~0ULL);
 
-  Pair identity() const { return {options_.origin, KeyType::ed25519, options_.seed}; }
-  Pair epoch(std::uint32_t number) const { return {epoch_key_name(options_.origin, number), KeyType::ed25519, options_.seed}; }
+  Pair identity() const { return {options_.origin, options_.type, options_.seed}; }
+  Pair epoch(std::uint32_t number) const { return {epoch_key_name(options_.origin, number), options_.type, options_.seed}; }
   Pair witness() const { return {"witness.example/one", KeyType::cosigner, options_.seed}; }
 
   Hash root(std::uint64_t size) const;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// made_log FOLDER [--seed N] [--leaves N] [--per-epoch N] [--fork N] [--origin NAME] [--flaw NAME]
+// made_log FOLDER [--profile modern|fips] [--seed N] [--leaves N] [--per-epoch N] [--fork N] [--origin NAME] [--flaw NAME]
 // made_log --flaws
 // Writes a log with its `vkey` into FOLDER, and beside it FOLDER.witness-vkey; --flaws names the flaws there are.
 #include <cstdio>
@@ -19,7 +19,8 @@ int main(int argc, char** argv) {
       for (const std::string& name : made::flaws()) std::printf("%s\n", name.c_str());
       return 0;
     }
-    if (word == "--seed") options.seed = number();
+    if (word == "--profile" && i + 1 < argc) options.type = std::string_view(argv[++i]) == "fips" ? KeyType::ecdsa_p256 : KeyType::ed25519;
+    else if (word == "--seed") options.seed = number();
     else if (word == "--leaves") options.leaves = number();
     else if (word == "--per-epoch") options.per_epoch = number();
     else if (word == "--fork") options.fork = number();
@@ -30,7 +31,7 @@ int main(int argc, char** argv) {
   const made::Log log(options);
   const auto files = flaw.empty() ? log.files() : made::flawed(flaw, options);
   if (folder.empty() || files.empty()) {
-    std::fprintf(stderr, "usage: made_log FOLDER [--seed N] [--leaves N] [--per-epoch N] [--fork N] [--origin NAME] [--flaw NAME] | --flaws\n");
+    std::fprintf(stderr, "usage: made_log FOLDER [--profile modern|fips] [--seed N] [--leaves N] [--per-epoch N] [--fork N] [--origin NAME] [--flaw NAME] | --flaws\n");
     return 2;
   }
   made::write_files(folder, files);

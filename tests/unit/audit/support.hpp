@@ -17,6 +17,8 @@ inline constexpr const char* kOrigin = "bank.example/postern/audit";
 
 class Ledger {
  public:
+  explicit Ledger(Profile profile = Profile::modern) : ring(Keyring::create(1, profile)) {}
+
   std::vector<Entry> grow(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
       Leaf leaf;
@@ -43,13 +45,13 @@ class Ledger {
       return out;
     };
   }
-  Result<Tiles> open(const std::string& folder) { return Tiles::open(folder, vkey(), log.size(), load()); }
-  Status publish(Tiles& tiles) const {
-    return tiles.publish({{{kOrigin, KeyType::ed25519, keys.log_public_key()}, [this](std::string_view text) { return keys.sign(text); }}, epochs->signer()});
-  }
-  std::string vkey() const { return verifier_key(kOrigin, keys.log_public_key()); }
+  Result<Tiles> open(const std::string& folder) { return Tiles::open(folder, identity(), log.size(), load()); }
+  std::vector<Signer> signers() const { return {{identity(), [this](std::string_view text) { return keys.sign(text); }}, epochs->signer()}; }
+  Status publish(Tiles& tiles) const { return tiles.publish(signers()); }
+  Verifier identity() const { return {kOrigin, keys.suite().key_type(), keys.log_public_key()}; }
+  std::string vkey() const { return verifier_key(identity()); }
 
-  Keyring ring = Keyring::create(1);
+  Keyring ring;
   Keys keys{ring};
   Log log{keys, {}};
   TempFolder keys_folder;

@@ -7,7 +7,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class TilesTest : public testing::Test {
+class TilesTest : public testing::TestWithParam<Profile> {
  protected:
   void grow_and_publish(Tiles& tiles, std::size_t count) {
     ASSERT_TRUE(tiles.append(ledger.grow(count)).has_value());
@@ -20,10 +20,21 @@ class TilesTest : public testing::Test {
     EXPECT_EQ(verified(folder / "audit", ledger.vkey(), &leaves), "") << "at size " << size;
     EXPECT_EQ(leaves, size);
   }
+  void expect_same(const std::map<std::string, Bytes>& good, const std::string& what) {
+    std::map<std::string, Bytes> now = files_of(audit);
+    // Of one checkpoint ECDSA makes another signature each time.
+    if (GetParam() == Profile::fips && now.contains("checkpoint")) now["checkpoint"] = good.at("checkpoint");
+    EXPECT_TRUE(now == good) << what;
+    EXPECT_EQ(verified(audit, ledger.vkey()), "") << what;
+  }
   TempFolder folder;
   std::string audit = folder / "audit";
-  Ledger ledger;
+  Ledger ledger{GetParam()};
 };
+// Above 65,536 leaves, where the kind of signature makes no difference any more.
+class LargeTilesTest : public TilesTest {};
+INSTANTIATE_TEST_SUITE_P(Profiles, LargeTilesTest, testing::Values(Profile::modern), [](const auto& one) { return std::string(name_of(one.param)); });
+INSTANTIATE_TEST_SUITE_P(Profiles, TilesTest, testing::Values(Profile::modern, Profile::fips), [](const auto& one) { return std::string(name_of(one.param)); });
 
 TEST(TilePath, FollowsTlogTiles) {
   EXPECT_EQ(tile_path(0), "000");
@@ -33,7 +44,7 @@ TEST(TilePath, FollowsTlogTiles) {
   EXPECT_EQ(tile_path(1234067), "x001/x234/067");
 }
 
-TEST_F(TilesTest, AreRightAtTheSizesAroundFullTilesWithARestartAtEach) {
+TEST_P(TilesTest, AreRightAtTheSizesAroundFullTilesWithARestartAtEach) {
   std::uint64_t size = 0;
   for (const std::uint64_t wanted : {0U, 1U, 2U, 255U, 256U, 257U, 511U, 512U, 513U, 1000U}) {
     Result<Tiles> tiles = ledger.open(audit);
@@ -46,7 +57,7 @@ TEST_F(TilesTest, AreRightAtTheSizesAroundFullTilesWithARestartAtEach) {
   }
 }
 
-TEST_F(TilesTest, GoOnFromTheCheckpointWithoutReadingTheStoreAgain) {
+TEST_P(TilesTest, GoOnFromTheCheckpointWithoutReadingTheStoreAgain) {
   {
     Result<Tiles> tiles = ledger.open(audit);
     grow_and_publish(*tiles, 1000);
@@ -58,7 +69,7 @@ TEST_F(TilesTest, GoOnFromTheCheckpointWithoutReadingTheStoreAgain) {
   EXPECT_EQ(again->size(), 1000U);
 }
 
-TEST_F(TilesTest, AreRightAcrossTheSecondLevel) {
+TEST_P(LargeTilesTest, AreRightAcrossTheSecondLevel) {
   Result<Tiles> tiles = ledger.open(audit);
   ASSERT_TRUE(tiles.has_value());
   grow_and_publish(*tiles, 65'535);
@@ -73,7 +84,7 @@ TEST_F(TilesTest, AreRightAcrossTheSecondLevel) {
   expect_good(65'836);
 }
 
-TEST_F(TilesTest, OldPartialTilesGoAndTheNewOnesStay) {
+TEST_P(TilesTest, OldPartialTilesGoAndTheNewOnesStay) {
   Result<Tiles> tiles = ledger.open(audit);
   for (int i = 0; i < 20; ++i) grow_and_publish(*tiles, 30);
   std::size_t partial = 0;
@@ -82,7 +93,7 @@ TEST_F(TilesTest, OldPartialTilesGoAndTheNewOnesStay) {
   expect_good(600);
 }
 
-TEST_F(TilesTest, APublishThatHasNothingNewChangesNoFile) {
+TEST_P(TilesTest, APublishThatHasNothingNewChangesNoFile) {
   Result<Tiles> tiles = ledger.open(audit);
   grow_and_publish(*tiles, 10);
   const auto before = files_of(audit);
@@ -92,7 +103,7 @@ TEST_F(TilesTest, APublishThatHasNothingNewChangesNoFile) {
   EXPECT_EQ(fs::last_write_time(audit + "/checkpoint"), time);
 }
 
-TEST_F(TilesTest, AMissingFileIsMadeAgain) {
+TEST_P(LargeTilesTest, AMissingFileIsMadeAgain) {
   {
     Result<Tiles> tiles = ledger.open(audit);
     grow_and_publish(*tiles, 65'536 + 600);
@@ -107,11 +118,11 @@ TEST_F(TilesTest, AMissingFileIsMadeAgain) {
       EXPECT_EQ(tiles->size(), 65'536U + 600);
       ASSERT_TRUE(ledger.publish(*tiles).has_value());
     }
-    EXPECT_TRUE(files_of(audit) == good) << name;
+    expect_same(good, name);
   }
 }
 
-TEST_F(TilesTest, MendingLoadsOnlyWhatIsMissing) {
+TEST_P(TilesTest, MendingLoadsOnlyWhatIsMissing) {
   {
     Result<Tiles> tiles = ledger.open(audit);
     grow_and_publish(*tiles, 2000);
@@ -124,7 +135,7 @@ TEST_F(TilesTest, MendingLoadsOnlyWhatIsMissing) {
   EXPECT_EQ(tiles->mended(), std::vector<std::string>{audit + "/tile/entries/003"});
 }
 
-TEST_F(TilesTest, ADamagedUnfinishedFileIsMadeAgain) {
+TEST_P(TilesTest, ADamagedUnfinishedFileIsMadeAgain) {
   {
     Result<Tiles> tiles = ledger.open(audit);
     grow_and_publish(*tiles, 600);
@@ -140,12 +151,12 @@ TEST_F(TilesTest, ADamagedUnfinishedFileIsMadeAgain) {
         ASSERT_TRUE(tiles.has_value()) << name << ": " << tiles.what();
         ASSERT_TRUE(ledger.publish(*tiles).has_value());
       }
-      EXPECT_TRUE(files_of(audit) == good) << name;
+      expect_same(good, name);
     }
   }
 }
 
-TEST_F(TilesTest, ADamagedFinishedFileIsEvidenceAndStaysUntilItIsTakenAway) {
+TEST_P(TilesTest, ADamagedFinishedFileIsEvidenceAndStaysUntilItIsTakenAway) {
   {
     Result<Tiles> tiles = ledger.open(audit);
     grow_and_publish(*tiles, 600);
@@ -164,7 +175,7 @@ TEST_F(TilesTest, ADamagedFinishedFileIsEvidenceAndStaysUntilItIsTakenAway) {
   }
 }
 
-TEST_F(TilesTest, ADamagedPartialBundleIsNotCarriedIntoTheFullOne) {
+TEST_P(TilesTest, ADamagedPartialBundleIsNotCarriedIntoTheFullOne) {
   {
     Result<Tiles> tiles = ledger.open(audit);
     grow_and_publish(*tiles, 100);
@@ -179,10 +190,10 @@ TEST_F(TilesTest, ADamagedPartialBundleIsNotCarriedIntoTheFullOne) {
   expect_good(300);
 }
 
-TEST_F(TilesTest, AWriteThatFailsIsTriedAgainAndLosesNothing) {
+TEST_P(TilesTest, AWriteThatFailsIsTriedAgainAndLosesNothing) {
   for (const char* blocked : {"/tile/entries/000.new", "/tile/0/000.new"}) {
     fs::remove_all(audit);
-    Ledger fresh;
+    Ledger fresh(GetParam());
     Result<Tiles> tiles = fresh.open(audit);
     ASSERT_TRUE(tiles.has_value());
     ASSERT_TRUE(tiles->append(fresh.grow(250)).has_value());
@@ -204,21 +215,21 @@ TEST_F(TilesTest, AWriteThatFailsIsTriedAgainAndLosesNothing) {
   }
 }
 
-TEST_F(TilesTest, AStoreThatIsOlderThanTheCheckpointIsRefused) {
+TEST_P(TilesTest, AStoreThatIsOlderThanTheCheckpointIsRefused) {
   Result<Tiles> tiles = ledger.open(audit);
   grow_and_publish(*tiles, 50);
-  const Result<Tiles> old = Tiles::open(audit, ledger.vkey(), 49, ledger.load());
+  const Result<Tiles> old = Tiles::open(audit, ledger.identity(), 49, ledger.load());
   ASSERT_FALSE(old.has_value());
   EXPECT_NE(old.what().find("an old copy was restored"), std::string::npos) << old.what();
 }
 
-TEST_F(TilesTest, AStoreWithAHoleIsAnError) {
+TEST_P(TilesTest, AStoreWithAHoleIsAnError) {
   ledger.grow(10);
   const Tiles::Load nothing = [](std::uint64_t, std::size_t) -> Result<std::vector<Bytes>> { return std::vector<Bytes>{}; };
-  EXPECT_FALSE(Tiles::open(audit, ledger.vkey(), 10, nothing).has_value());
+  EXPECT_FALSE(Tiles::open(audit, ledger.identity(), 10, nothing).has_value());
 }
 
-TEST_F(TilesTest, RootIsThatOfTheLog) {
+TEST_P(TilesTest, RootIsThatOfTheLog) {
   Result<Tiles> tiles = ledger.open(audit);
   for (const std::size_t step : {1U, 2U, 250U, 3U, 1U, 300U}) {
     ASSERT_TRUE(tiles->append(ledger.grow(step)).has_value());

@@ -13,9 +13,9 @@ namespace {
 
 constexpr TimeMs kMinute = 60'000, kHour = 60 * kMinute;
 
-class Epoch : public testing::Test {
+class Epoch : public testing::TestWithParam<Profile> {
  protected:
-  House house;
+  House house{{}, {}, {}, GetParam()};
   PeerId api = house.join("api");
 
   // Empty when the log holds under the keys that stood beside it at its beginning.
@@ -32,7 +32,9 @@ class Epoch : public testing::Test {
   }
 };
 
-TEST_F(Epoch, EachQuarterOfAnHourHasItsOwn) {
+INSTANTIATE_TEST_SUITE_P(Profiles, Epoch, testing::Values(Profile::modern, Profile::fips), [](const auto& one) { return std::string(name_of(one.param)); });
+
+TEST_P(Epoch, EachQuarterOfAnHourHasItsOwn) {
   EXPECT_EQ(verdict(0), "");
   for (std::uint32_t i = 1; i <= 5; ++i) {
     house.send(api, House::submit());
@@ -42,7 +44,7 @@ TEST_F(Epoch, EachQuarterOfAnHourHasItsOwn) {
   }
 }
 
-TEST_F(Epoch, ANightWithoutTheGatewayIsAtMostADayEach) {
+TEST_P(Epoch, ANightWithoutTheGatewayIsAtMostADayEach) {
   house.close();
   house.now += 60 * kHour;
   house.reopen();
@@ -51,7 +53,7 @@ TEST_F(Epoch, ANightWithoutTheGatewayIsAtMostADayEach) {
   EXPECT_EQ(verdict(4), "") << "a quarter of an hour, two days and what is left";
 }
 
-TEST_F(Epoch, AnEmptyOneIsSealedToo) {
+TEST_P(Epoch, AnEmptyOneIsSealedToo) {
   for (int i = 0; i < 8; ++i) {
     house.now += 15 * kMinute;
     house.turn();
@@ -59,7 +61,7 @@ TEST_F(Epoch, AnEmptyOneIsSealedToo) {
   EXPECT_EQ(verdict(8), "");
 }
 
-TEST_F(Epoch, AClockThatGoesBackKeepsTheOrder) {
+TEST_P(Epoch, AClockThatGoesBackKeepsTheOrder) {
   house.now += 20 * kMinute;
   house.send(api, House::submit());
   house.now -= kHour;
@@ -75,10 +77,10 @@ TEST_F(Epoch, AClockThatGoesBackKeepsTheOrder) {
 
 // Each step of closing an epoch writes a file. Where it fails the vault goes on with it later; nothing
 // happens in between.
-TEST_F(Epoch, IsClosedLaterWhereAFileCannotBeWritten) {
+TEST_P(Epoch, IsClosedLaterWhereAFileCannotBeWritten) {
   const std::string in_the_way[] = {house.state() + "/epoch.new", house.state() + "/audit/epoch/000000.new"};
   for (const std::string& path : in_the_way) {
-    House home;
+    House home({}, {}, {}, GetParam());
     const std::string blocked = home.state() + path.substr(house.state().size());
     const PeerId source = home.join("api");
     std::filesystem::create_directories(blocked);
@@ -98,7 +100,7 @@ TEST_F(Epoch, IsClosedLaterWhereAFileCannotBeWritten) {
   }
 }
 
-TEST_F(Epoch, ACrashBeforeItsLastCheckpointIsMadeGood) {
+TEST_P(Epoch, ACrashBeforeItsLastCheckpointIsMadeGood) {
   const std::string blocked = house.state() + "/audit/epoch/000000.new";
   std::filesystem::create_directories(blocked);
   house.now += 15 * kMinute;
@@ -110,7 +112,7 @@ TEST_F(Epoch, ACrashBeforeItsLastCheckpointIsMadeGood) {
   EXPECT_EQ(verdict(1), "");
 }
 
-TEST_F(Epoch, AnOldKeyFileIsRefused) {
+TEST_P(Epoch, AnOldKeyFileIsRefused) {
   std::filesystem::copy_file(house.state() + "/epoch", house.state() + "/old");
   house.now += 30 * kMinute;
   house.turn();
@@ -121,7 +123,7 @@ TEST_F(Epoch, AnOldKeyFileIsRefused) {
   EXPECT_NE(opened.what().find("an old copy"), std::string::npos) << opened.what();
 }
 
-TEST_F(Epoch, TheKeyOfAClosedOneIsInNoFile) {
+TEST_P(Epoch, TheKeyOfAClosedOneIsInNoFile) {
   Keys keys(house.ring());
   const std::string path = house.state() + "/epoch", origin = "bank.example/postern/audit";
   const Result<audit::Epochs> before = audit::Epochs::open(path, origin, keys, 0);
