@@ -164,29 +164,35 @@ std::string cosignature_line(std::string_view checkpoint_text, const Signer& wit
   return signature_line(witness.verifier, bytes);
 }
 
-Result<SignedCheckpoint> read_checkpoint(std::string_view note) {
-  if (note.size() > kMaxNote) return fail("checkpoint: is longer than a signed note may be");
+Result<SignedNote> read_note(std::string_view note) {
+  if (note.size() > kMaxNote) return fail("is longer than a signed note may be");
   const std::size_t split = note.find("\n\n");
-  if (split == std::string_view::npos || note.back() != '\n' || !plain_text(note)) return fail("checkpoint: is not a signed note");
-  SignedCheckpoint read;
+  if (split == std::string_view::npos || note.back() != '\n' || !plain_text(note)) return fail("is not a signed note");
+  SignedNote read;
   read.text = note.substr(0, split + 1);
 
   std::string_view signatures = note.substr(split + 2);
   while (!signatures.empty()) {
     std::string_view line = take_line(signatures);
-    const auto malformed = [] { return fail("checkpoint: a signature line is malformed"); };
+    const auto malformed = [] { return fail("a signature line is malformed"); };
     if (!line.starts_with(kDash) || read.lines.size() == kMaxLines) return malformed();
     line.remove_prefix(kDash.size());
     const std::size_t space = line.rfind(' ');
-    SignedCheckpoint::Line entry;
+    SignedNote::Line entry;
     if (space == std::string_view::npos || !good_name(line.substr(0, space)) || !from_base64(line.substr(space + 1), entry.signature) ||
         entry.signature.size() <= kIdSize)
       return malformed();
     entry.name = line.substr(0, space);
     read.lines.push_back(std::move(entry));
   }
-  if (read.lines.empty()) return fail("checkpoint: carries no signature");
+  if (read.lines.empty()) return fail("carries no signature");
+  return read;
+}
 
+Result<SignedCheckpoint> read_checkpoint(std::string_view note) {
+  Result<SignedNote> signed_note = read_note(note);
+  if (!signed_note) return fail("checkpoint: " + signed_note.what());
+  SignedCheckpoint read{std::move(*signed_note), {}};
   std::string_view rest = read.text;
   Checkpoint& checkpoint = read.checkpoint;
   checkpoint.origin = take_line(rest);
@@ -200,12 +206,12 @@ Result<SignedCheckpoint> read_checkpoint(std::string_view note) {
   return read;
 }
 
-Result<std::optional<std::uint64_t>> find_signature(const SignedCheckpoint& note, const Verifier& key) {
+Result<std::optional<std::uint64_t>> find_signature(const SignedNote& note, const Verifier& key) {
   const KeyId id = key_id(key);
   std::optional<std::uint64_t> time;
-  for (const SignedCheckpoint::Line& line : note.lines) {
+  for (const SignedNote::Line& line : note.lines) {
     if (line.name != key.name || !std::equal(id.begin(), id.end(), line.signature.begin())) continue;
-    const auto false_one = [&] { return fail("checkpoint: the signature of " + key.name + " is false"); };
+    const auto false_one = [&] { return fail("the signature of " + key.name + " is false"); };
     ByteReader in(ByteView(line.signature).subspan(kIdSize));
     std::uint64_t at = 0;
     std::string text = note.text;
@@ -221,11 +227,18 @@ Result<std::optional<std::uint64_t>> find_signature(const SignedCheckpoint& note
   return time;
 }
 
-Result<std::uint64_t> signed_by(const SignedCheckpoint& note, const Verifier& key) {
+Result<std::uint64_t> signed_by(const SignedNote& note, const Verifier& key) {
   const Result<std::optional<std::uint64_t>> found = find_signature(note, key);
   if (!found) return fail(found.what());
-  if (!*found) return fail("checkpoint: carries no signature of " + key.name);
+  if (!*found) return fail("carries no signature of " + key.name);
   return **found;
+}
+
+Result<std::string> open_note(std::string_view note, const Verifier& key) {
+  Result<SignedNote> read = read_note(note);
+  if (!read) return fail(read.what());
+  if (const Result<std::uint64_t> good = signed_by(*read, key); !good) return fail(good.what());
+  return std::move(read->text);
 }
 
 Result<Checkpoint> open_checkpoint(std::string_view note, const Verifier& key) {

@@ -63,24 +63,28 @@ std::string sign_checkpoint(const Checkpoint& checkpoint, const std::vector<Sign
 std::string cosignature_line(std::string_view checkpoint_text, const Signer& witness, std::uint64_t time_s);
 
 // A note that was read and of which no signature has been checked yet.
-struct SignedCheckpoint {
+struct SignedNote {
   struct Line {
     std::string name;
     Bytes signature;    // key hash 4 | what the key's type says
   };
-  Checkpoint checkpoint;
   std::string text;     // what is signed
   std::vector<Line> lines;
 };
+struct SignedCheckpoint : SignedNote {
+  Checkpoint checkpoint;
+};
+Result<SignedNote> read_note(std::string_view note);
 Result<SignedCheckpoint> read_checkpoint(std::string_view note);
 
 // The time of this key's good signature: a cosigner's in Unix seconds, else 0. Nothing when no line has this
 // key's name and hash. Errors: such a line is false (also beside a good one).
-Result<std::optional<std::uint64_t>> find_signature(const SignedCheckpoint& note, const Verifier& key);
+Result<std::optional<std::uint64_t>> find_signature(const SignedNote& note, const Verifier& key);
 // The same where the signature must be there: its absence is an Error too.
-Result<std::uint64_t> signed_by(const SignedCheckpoint& note, const Verifier& key);
+Result<std::uint64_t> signed_by(const SignedNote& note, const Verifier& key);
 
-// The checkpoint of a note whose signature by the key is good.
+// What is signed in a note whose signature by the key is good: its text, or the checkpoint that it is.
+Result<std::string> open_note(std::string_view note, const Verifier& key);
 Result<Checkpoint> open_checkpoint(std::string_view note, const Verifier& key);
 Result<Checkpoint> open_checkpoint(std::string_view note, std::string_view vkey);
 

@@ -18,6 +18,8 @@ constexpr std::int64_t kDayMs = 86'400'000;
 
 Secret secret_of(const std::string& bytes) { return Secret(std::string_view(bytes)); }
 
+}  // namespace
+
 Result<std::vector<NamedPublicKey>> custodians_of(const control::Quorum& quorum, Profile profile) {
   std::vector<NamedPublicKey> found;
   for (const control::NamedKey& one : quorum.custodian()) {
@@ -30,6 +32,8 @@ Result<std::vector<NamedPublicKey>> custodians_of(const control::Quorum& quorum,
   }
   return found;
 }
+
+namespace {
 
 void fill(const TokenFacts& token, control::TokenSlot& out) {
   out.set_token(token.token);

@@ -70,6 +70,9 @@ class Custody {
   std::int64_t next_attempt_ms_ = 0;
 };
 
+// The keys that a request names. Errors: text that is no key, a key of another profile.
+Result<std::vector<NamedPublicKey>> custodians_of(const control::Quorum& quorum, Profile profile);
+
 // The store's file is under the oldest version of its key; where a newer one waits, writes the file anew under it and destroys the
 // older. Call with the store closed. The keyring is saved when it changed.
 // Errors: the file and the keyring are as before and open together; the next unlock tries again.

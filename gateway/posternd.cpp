@@ -20,7 +20,7 @@ namespace {
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
-constexpr auto kPublishEvery = 1s;
+constexpr auto kPublishEvery = 1s, kBackupPatience = 60s;
 constexpr std::uint64_t kMiB = 1024 * 1024;
 constexpr std::uint64_t kMaxIndexFile = 8ULL * 1024 * 1024 * 1024;
 
@@ -49,6 +49,7 @@ Posternd::Posternd(Loop& loop, std::string config_path, std::shared_ptr<const co
       publish_(loop, [this] { every_second(); }),
       retry_(loop, [this] { turn(); }),
       keep_up_(loop, [this] { keep_up(); }),
+      backup_patience_(loop, [this] { end_backup("its tool asked for nothing more"); }),
       started_ms_(wall_ms()) {}
 
 Posternd::~Posternd() = default;
@@ -183,6 +184,7 @@ void Posternd::lock(const std::string& actor, const std::string& why) {
   wake_.stop();
   publish_.stop();
   keep_up_.stop();
+  end_backup("the vault was locked");
   vault_.reset();
   custody_.lock();
   why_locked_ = "locked by " + actor + (why.empty() ? "" : ": " + why);
@@ -305,6 +307,7 @@ void Posternd::answer(const std::string& actor, control::Request& request, contr
     case control::Request::kMetrics:
     case control::Request::kNumber:
     case control::Request::kCheckpoint:
+    case control::Request::kBackup:
     case control::Request::kStore:
     case control::Request::kErase:
     case control::Request::kCertificate:
@@ -345,6 +348,10 @@ void Posternd::answer_open(const std::string& actor, control::Request& request, 
       return;
     }
     case control::Request::kErase: return erase(request.erase(), actor, reply);
+    case control::Request::kBackup: {
+      if (const Status done = backup(request.backup(), actor, *reply.mutable_backup()); !done) reply.set_error(done.what());
+      return;
+    }
     case control::Request::kStore: return store(request.store(), actor, *reply.mutable_store());
     case control::Request::kCertificate: {
       const std::optional<std::string> text = vault_->erasure_certificate(request.certificate().person(), request.certificate().leaf());
@@ -374,6 +381,60 @@ void Posternd::erase(const control::Erase& ask, const std::string& actor, contro
   if (!leaf) return reply.set_error(leaf.what());
   reply.mutable_erasure()->set_person(person);
   reply.mutable_erasure()->set_leaf(*leaf);
+}
+
+Status Posternd::begin_backup(const control::Quorum& recipients, const std::string& actor) {
+  if (backup_) return fail("a backup is being made already");
+  const Keyring& ring = *custody_.ring();
+  const Result<std::vector<NamedPublicKey>> keys = custodians_of(recipients, ring.profile());
+  if (!keys) return fail(keys.what());
+  backup::Number number{};
+  ring.suite().random(number);
+  std::string who = std::to_string(recipients.needed()) + " of";
+  for (const NamedPublicKey& key : *keys) who += " " + key.name;
+  // Before the instant of the backup, so that it stands in it.
+  if (const Status told = leaf(EventType::backup_begun, {{audit::Field::actor, actor}, {audit::Field::object, to_hex(number)}, {audit::Field::text, who},
+                                                         {audit::Field::count, std::to_string(vault_->context().store.state().generation)}});
+      !told)
+    return told;
+  Result<std::unique_ptr<Backup>> begun = Backup::begin(*vault_, config_->state_folder, number, ring.profile(), recipients.needed(), *keys);
+  if (!begun) return fail(begun.what());
+  backup_ = std::move(*begun);
+  log::info("backup.begun", "{} by {}, to be opened by {}", backup_->number(), actor, who);
+  return {};
+}
+
+Status Posternd::backup(const control::BackupAsk& ask, const std::string& actor, control::BackupFacts& facts) {
+  if (ask.ask_case() == control::BackupAsk::kBegin) {
+    if (const Status begun = begin_backup(ask.begin(), actor); !begun) return begun;
+  } else {
+    if (!backup_) return fail("no backup is being made; begin it again");
+    const backup::Kind kind = ask.ask_case() == control::BackupAsk::kKeys ? backup::Kind::keys : backup::Kind::state;
+    const Result<Bytes> bytes = backup_->next(kind);
+    if (!bytes) {
+      end_backup(bytes.what());
+      return fail(bytes.what());
+    }
+    facts.set_data(std::string(as_text(*bytes)));
+    facts.set_last(backup_->ended(kind));
+  }
+  facts.set_number(backup_->number());
+  facts.set_size(backup_->size());
+  backup_patience_.start(kBackupPatience);
+  if (!backup_->ended(backup::Kind::state) || !backup_->ended(backup::Kind::keys)) return {};
+  const Status told = leaf(EventType::backup_done, {{audit::Field::actor, actor}, {audit::Field::object, backup_->number()},
+                                                    {audit::Field::text, "hash " + to_hex(backup_->hash(backup::Kind::state))}});
+  log::info("backup.done", "{} by {}", backup_->number(), actor);
+  end_backup({});
+  return told;
+}
+
+void Posternd::end_backup(const std::string& why) {
+  if (!backup_) return;
+  if (!why.empty()) log::warning("backup.ended", "{} is not complete: {}", backup_->number(), why);
+  backup_.reset();
+  backup_patience_.stop();
+  turn_soon();   // what waited to be folded
 }
 
 void Posternd::store(const control::StoreAsk& ask, const std::string& actor, control::StoreFacts& facts) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "gateway/backup.hpp"
 #include "gateway/bus/bus.hpp"
 #include "gateway/config/config.hpp"
 #include "gateway/control/control.hpp"
@@ -58,6 +59,9 @@ class Posternd {
   void answer_open(const std::string& actor, control::Request& request, control::Reply& reply);
   void erase(const control::Erase& ask, const std::string& actor, control::Reply& reply);
   void store(const control::StoreAsk& ask, const std::string& actor, control::StoreFacts& facts);
+  Status backup(const control::BackupAsk& ask, const std::string& actor, control::BackupFacts& facts);
+  Status begin_backup(const control::Quorum& recipients, const std::string& actor);
+  void end_backup(const std::string& why);
   Status rollback(const control::RollbackAsk& ask, const std::string& actor, control::RollbackFacts& facts);
   void fill_status(control::Status& status) const;
   Status take_numbers(const control::NumbersChunk& chunk, const std::string& actor);
@@ -68,10 +72,11 @@ class Posternd {
   Bus bus_;
   ControlServer control_;
   std::unique_ptr<vault::Vault> vault_;
+  std::unique_ptr<Backup> backup_;     // ends before the vault
   Custody custody_;
   TwoPersons two_persons_;
   Reserve reserve_;
-  Timer wake_, publish_, retry_, keep_up_;
+  Timer wake_, publish_, retry_, keep_up_, backup_patience_;
   bool turn_due_ = false, failed_ = false;
   bool told_enough_ = true;   // what the audit log says of the disk
   log::LogLimit denials_;

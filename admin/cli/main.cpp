@@ -22,6 +22,8 @@ struct Line {
   CustodianOptions custodian;
   RotateOptions rotate;
   std::string code;
+  BackupOptions backup;
+  RestoreOptions restore;
   TraceOptions trace;
   FindOptions find;
   AuditOptions audit;
@@ -117,6 +119,21 @@ void add_rollback(CLI::App& app, Line& line) {
       ->add_option("code", line.code, "the code of what was found")->required();
 }
 
+void add_backup(CLI::App& app, Line& line) {
+  CLI::App* make = verb(app, line, "backup", "write FILE and FILE.keys, sealed to custodians", "postern backup /media/safe/monday --of 2 --recipient ann=postern-custodian-modern:... --recipient ben=...",
+                        [&] { return backup(line.common, line.backup); });
+  make->add_option("file", line.backup.file, "where the state goes; beside it FILE.keys, to be destroyed once there is a newer backup")->required();
+  make->add_option("--recipient", line.backup.recipients, "NAME=KEY of each custodian who can open it")->required()->take_all();
+  make->add_option("--of", line.backup.needed, "how many of them must come together; 1 unless said");
+  CLI::App* back = verb(app, line, "restore", "lay a backup into an empty state folder; needs no gateway", "postern restore /media/safe/monday --into /var/lib/postern --vkey bank.vkey --key ann.key --key ben.key",
+                        [&] { return restore(line.common, line.restore); });
+  back->add_option("file", line.restore.file, "the backup")->required();
+  back->add_option("--keys", line.restore.keys, "its keys file; FILE.keys unless said");
+  back->add_option("--into", line.restore.into, "the empty state folder")->required();
+  back->add_option("--vkey", line.restore.vkeys, "the log's verifier key, from your records, as text or in a file")->required();
+  back->add_option("--key", line.restore.custodians, "key file of each custodian who is here; the passphrases are asked for")->required()->take_all();
+}
+
 void add_store(CLI::App& app, Line& line) {
   CLI::App* box = app.add_subcommand("store", "the encrypted store")->require_subcommand(1);
   verb(*box, line, "show", "its size, and what was done for it", "postern store show", [&] { return store(line.common, "show"); });
@@ -200,6 +217,7 @@ int main(int argc, char** argv) {
   add_key_verbs(app, line);
   add_rollback(app, line);
   add_store(app, line);
+  add_backup(app, line);
   add_looking(app, line);
   add_audit(app, line);
   add_recipient(app, line);

@@ -64,6 +64,13 @@ int rollback(const Common& common, const std::string& code);
 // `what`: show, scrub or purge; the last two wait for the end.
 int store(const Common& common, const std::string& what);
 
+struct BackupOptions { std::string file; unsigned needed = 1; std::vector<std::string> recipients; };
+int backup(const Common& common, const BackupOptions& options);
+
+struct RestoreOptions { std::string file, keys, into; std::vector<std::string> vkeys, custodians; };
+// Works without a gateway.
+int restore(const Common& common, const RestoreOptions& options);
+
 struct TraceOptions { std::string id; };
 int trace(const Common& common, const TraceOptions& options);
 

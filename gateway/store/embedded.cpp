@@ -260,8 +260,10 @@ class Embedded final : public Store {
   }
 
   // The file alone is the store once all of the log is in it, and it stays so as long as nothing more is folded.
+  bool snapshot_taken() const override { return snapshot_taken_; }
   Result<std::unique_ptr<Snapshot>> snapshot() override {
     if (!broken_.empty()) return fail(broken_);
+    if (snapshot_taken_) return fail("a backup is being made already");
     if (const Status folded = fold(); !folded) return fail(folded.what());
     const Result<std::uint64_t> size = pages_.size();
     if (!size) return fail(size.what());

@@ -236,6 +236,8 @@ class Store {
 
   // Errors: one is being taken already; the disk.
   virtual Result<std::unique_ptr<Snapshot>> snapshot() = 0;
+  // One lives: nothing can be folded.
+  virtual bool snapshot_taken() const = 0;
 };
 
 }  // namespace postern::store

@@ -28,7 +28,7 @@ void RingKeeper::begin_anew(bool sweep) {
 }
 
 Status RingKeeper::keep(TimeMs now) {
-  if (busy() || now - ring_.newest_since_ms() < kPeriod) return {};
+  if (phase_ != Phase::idle || now - ring_.newest_since_ms() < kPeriod) return {};
   const Status renewed = ring_.renew(path_, context_.keys, now);
   if (renewed) begin_anew(/*sweep=*/false);
   return renewed;
@@ -115,7 +115,7 @@ Status RingKeeper::turn_over(bool committed) {
     told_.reset();
   }
   if (anew_) begin_anew(/*sweep=*/true);
-  if (phase_ != Phase::destroy) return {};
+  if (phase_ != Phase::destroy || context_.store.snapshot_taken()) return {};
   // No older version of a row may stay in the journal, and then no key that opens one.
   if (const Status folded = context_.store.fold(); !folded) return folded;
   ring_.destroy_older();

@@ -30,7 +30,8 @@ class RingKeeper {
 
   // Begins the day's renewal when it is time. Errors: the ring could not be written; tried again later.
   Status keep(TimeMs now);
-  bool busy() const { return phase_ != Phase::idle; }
+  // What waits for a backup to end has nothing to do meanwhile.
+  bool busy() const { return phase_ != Phase::idle && !(phase_ == Phase::destroy && context_.store.snapshot_taken()); }
   // A piece of the work that is under way.
   void step(Turn& turn);
   // After the turn's commit, or without it. Errors: the ring or the journal could not be written; tried again.

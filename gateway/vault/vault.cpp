@@ -358,9 +358,8 @@ Result<std::uint64_t> Vault::erase(std::uint64_t person, const std::string& acto
 std::optional<std::string> Vault::erasure_certificate(std::uint64_t person, std::uint64_t erased_leaf) const {
   const std::optional<std::uint64_t> last = ring_keeper_.made_final(erased_leaf);
   if (!last) return std::nullopt;
-  return sign_note(fmt::format("postern deletion certificate\nlog {}\nperson {:016x}\nkey destroyed by leaf {}\nwrapping key destroyed by leaf {}\n",
-                               context_.config->audit_origin, person, erased_leaf, *last),
-                   {identity()});
+  return signed_note(fmt::format("postern deletion certificate\nlog {}\nperson {:016x}\nkey destroyed by leaf {}\nwrapping key destroyed by leaf {}\n",
+                                 context_.config->audit_origin, person, erased_leaf, *last));
 }
 
 Status Vault::finish_turn() {

@@ -64,6 +64,9 @@ class Vault {
   // The signed certificate of an erasure; nothing while it is not final.
   std::optional<std::string> erasure_certificate(std::uint64_t person, std::uint64_t erased_leaf) const;
 
+  // A text with the signature of the log's identity.
+  std::string signed_note(const std::string& text) const { return sign_note(text, {identity()}); }
+
   // Writes tiles, signs a checkpoint of everything committed, and moves the anchor. Call about once a second.
   Status publish();
 
