@@ -23,27 +23,30 @@ Result<Bytes> read_small(const std::string& path) {
 
 }  // namespace
 
-Result<std::unique_ptr<Backup>> Backup::begin(vault::Vault& vault, const std::string& state_folder, const backup::Number& number, Profile profile,
-                                              unsigned needed, const std::vector<NamedPublicKey>& recipients) {
-  std::unique_ptr<Backup> made(new Backup(vault, number));
+Result<std::unique_ptr<Backup>> Backup::prepare(vault::Vault& vault, Profile profile, unsigned needed, const std::vector<NamedPublicKey>& recipients) {
+  std::unique_ptr<Backup> made(new Backup(vault));
+  Suite::of(profile).random(made->number_);
   for (const Kind kind : {Kind::state, Kind::keys}) {
-    backup::Header header{profile, kind, number, vault.now(), static_cast<std::uint8_t>(std::min(needed, 255U)), {}};
+    backup::Header header{profile, kind, made->number_, vault.now(), static_cast<std::uint8_t>(std::min(needed, 255U)), {}};
     for (const NamedPublicKey& recipient : recipients) header.recipients.push_back({recipient.name, recipient.public_key, {}});
     Result<backup::Writer> writer = backup::Writer::begin(std::move(header));
     if (!writer) return fail(writer.what());
     made->part(kind).writer.emplace(std::move(*writer));
   }
-  store::Store& store = vault.context().store;
+  return made;
+}
+
+Status Backup::begin(const std::string& state_folder) {
+  store::Store& store = vault_.context().store;
   Result<std::unique_ptr<store::Snapshot>> snapshot = store.snapshot();
   if (!snapshot) return fail(snapshot.what());
-  made->snapshot_ = std::move(*snapshot);
-  const audit::Log& log = vault.context().log;
-  made->origin_ = vault.context().config->audit_origin;
-  made->generation_ = store.state().generation;
-  made->leaves_ = log.size();
-  made->root_ = log.mark().tree.root();
-  if (const Status gathered = made->gather(state_folder); !gathered) return fail(gathered.what());
-  return made;
+  snapshot_ = std::move(*snapshot);
+  const audit::Log& log = vault_.context().log;
+  origin_ = vault_.context().config->audit_origin;
+  generation_ = store.state().generation;
+  leaves_ = log.size();
+  root_ = log.mark().tree.root();
+  return gather(state_folder);
 }
 
 // Small files are read now, with the snapshot; those of finished epochs never change.

@@ -17,9 +17,10 @@ namespace postern {
 
 class Backup {
  public:
-  // The instant of the backup. Errors: recipients that cannot be; a backup is being made already.
-  static Result<std::unique_ptr<Backup>> begin(vault::Vault& vault, const std::string& state_folder, const backup::Number& number, Profile profile,
-                                               unsigned needed, const std::vector<NamedPublicKey>& recipients);
+  // Errors: recipients that cannot be.
+  static Result<std::unique_ptr<Backup>> prepare(vault::Vault& vault, Profile profile, unsigned needed, const std::vector<NamedPublicKey>& recipients);
+  // The instant of the backup. Errors: another one is being made; a file that cannot be read.
+  Status begin(const std::string& state_folder);
 
   // The next bytes of the file of this kind, about a mebibyte; nothing after the last.
   Result<Bytes> next(backup::Kind kind);
@@ -44,7 +45,7 @@ class Backup {
     std::uint64_t at = 0;   // in the store
     bool begun = false, ended = false;
   };
-  Backup(vault::Vault& vault, const backup::Number& number) : vault_(vault), number_(number) {}
+  explicit Backup(vault::Vault& vault) : vault_(vault) {}
   Part& part(backup::Kind kind) { return kind == backup::Kind::state ? state_ : keys_; }
   const Part& part(backup::Kind kind) const { return kind == backup::Kind::state ? state_ : keys_; }
   Status gather(const std::string& folder);
@@ -52,7 +53,7 @@ class Backup {
   std::string note(backup::Kind kind) const;
 
   vault::Vault& vault_;
-  backup::Number number_;
+  backup::Number number_{};
   std::unique_ptr<store::Snapshot> snapshot_;
   std::string origin_;
   std::uint64_t generation_ = 0, leaves_ = 0, size_ = 0;

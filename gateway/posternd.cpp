@@ -21,6 +21,7 @@ using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
 constexpr auto kPublishEvery = 1s, kBackupPatience = 60s;
+constexpr unsigned kTurnsForALook = 16;
 constexpr std::uint64_t kMiB = 1024 * 1024;
 constexpr std::uint64_t kMaxIndexFile = 8ULL * 1024 * 1024 * 1024;
 
@@ -215,7 +216,10 @@ void Posternd::turn_soon() {
 
 void Posternd::turn() {
   turn_due_ = false;
-  if (vault_) after_turn(vault_->turn());
+  if (!vault_) return;
+  // At full speed a second writes more than the reserve's quarter.
+  if (++turns_ % kTurnsForALook == 0) look_at_disk();
+  after_turn(vault_->turn());
 }
 
 void Posternd::after_turn(const Status& committed) {
@@ -229,8 +233,7 @@ void Posternd::after_turn(const Status& committed) {
     }
     bus_.drop_all("the store could not commit");
     // What was accepted goes on from the reserve; nothing new is.
-    const bool more_room = vault_->disk_full() && reserve_.spend();
-    if (more_room) log::error("disk.reserve-spent", "the disk of {} is full: the reserve is given up, nothing is accepted; free space", config_->state_folder);
+    const bool more_room = vault_->disk_full() && spend_reserve();
     if (vault_->disk_full()) vault_->context().accepting = false;
     retry_.start(more_room ? 0s : 1s);
     return;
@@ -244,7 +247,15 @@ void Posternd::after_turn(const Status& committed) {
 
 void Posternd::publish() {
   if (!vault_) return;
-  if (const Status published = vault_->publish(); !published) log::error("audit.publish-failed", "{}", published.what());
+  Status published = vault_->publish();
+  if (!published && reserve_.free_now() < kMiB && spend_reserve()) published = vault_->publish();
+  if (!published) log::error("audit.publish-failed", "{}", published.what());
+}
+
+bool Posternd::spend_reserve() {
+  if (!reserve_.spend()) return false;
+  log::error("disk.reserve-spent", "the disk of {} is full: the reserve is given up, nothing is accepted; free space", config_->state_folder);
+  return true;
 }
 
 void Posternd::every_second() {
@@ -388,23 +399,23 @@ Status Posternd::begin_backup(const control::Quorum& recipients, const std::stri
   const Keyring& ring = *custody_.ring();
   const Result<std::vector<NamedPublicKey>> keys = custodians_of(recipients, ring.profile());
   if (!keys) return fail(keys.what());
-  backup::Number number{};
-  ring.suite().random(number);
+  Result<std::unique_ptr<Backup>> made = Backup::prepare(*vault_, ring.profile(), recipients.needed(), *keys);
+  if (!made) return fail(made.what());
   std::string who = std::to_string(recipients.needed()) + " of";
   for (const NamedPublicKey& key : *keys) who += " " + key.name;
   // Before the instant of the backup, so that it stands in it.
-  if (const Status told = leaf(EventType::backup_begun, {{audit::Field::actor, actor}, {audit::Field::object, to_hex(number)}, {audit::Field::text, who},
+  if (const Status told = leaf(EventType::backup_begun, {{audit::Field::actor, actor}, {audit::Field::object, (*made)->number()}, {audit::Field::text, who},
                                                          {audit::Field::count, std::to_string(vault_->context().store.state().generation)}});
       !told)
     return told;
-  Result<std::unique_ptr<Backup>> begun = Backup::begin(*vault_, config_->state_folder, number, ring.profile(), recipients.needed(), *keys);
-  if (!begun) return fail(begun.what());
-  backup_ = std::move(*begun);
+  if (const Status begun = (*made)->begin(config_->state_folder); !begun) return begun;
+  backup_ = std::move(*made);
   log::info("backup.begun", "{} by {}, to be opened by {}", backup_->number(), actor, who);
   return {};
 }
 
 Status Posternd::backup(const control::BackupAsk& ask, const std::string& actor, control::BackupFacts& facts) {
+  if (ask.ask_case() == control::BackupAsk::kCancel) return end_backup(actor + " gave it up"), Status();
   if (ask.ask_case() == control::BackupAsk::kBegin) {
     if (const Status begun = begin_backup(ask.begin(), actor); !begun) return begun;
   } else {

@@ -53,6 +53,7 @@ class Posternd {
   void publish();
   void every_second();
   void look_at_disk();
+  bool spend_reserve();
   void keep_up();
 
   void answer(const std::string& actor, control::Request& request, control::Reply& reply);
@@ -78,6 +79,7 @@ class Posternd {
   Reserve reserve_;
   Timer wake_, publish_, retry_, keep_up_, backup_patience_;
   bool turn_due_ = false, failed_ = false;
+  unsigned turns_ = 0;
   bool told_enough_ = true;   // what the audit log says of the disk
   log::LogLimit denials_;
   std::string why_locked_ = "waits for an administrator";

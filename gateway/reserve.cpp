@@ -23,21 +23,21 @@ bool take_up(const std::string& path, std::uint64_t bytes) {
 
 }  // namespace
 
-std::uint64_t Reserve::measure() const {
+std::uint64_t Reserve::free_now() const {
   struct statvfs facts {};
   if (statvfs(std::filesystem::path(path_).parent_path().c_str(), &facts) != 0) return 0;
   return static_cast<std::uint64_t>(facts.f_bavail) * facts.f_frsize;
 }
 
 Reserve::Room Reserve::look() {
-  free_ = measure();
+  free_ = free_now();
   if (bytes_ == 0) return room_;
   if (held_ == 0) {
     // One from before counts if it is whole.
     struct stat facts {};
     const bool whole = stat(path_.c_str(), &facts) == 0 && static_cast<std::uint64_t>(facts.st_blocks) * 512 >= bytes_;
     if (whole || (free_ >= bytes_ + bytes_ / 2 && take_up(path_, bytes_))) held_ = bytes_;
-    free_ = measure();
+    free_ = free_now();
   }
   if (held_ == 0 || free_ < bytes_ / 4) room_ = Room::low;
   else if (free_ >= bytes_ / 2) room_ = Room::enough;

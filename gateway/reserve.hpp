@@ -25,9 +25,9 @@ class Reserve {
   Room room() const { return room_; }
   std::uint64_t held() const { return held_; }   // bytes that the file takes up
   std::uint64_t free() const { return free_; }   // bytes beside it, at the last look
+  std::uint64_t free_now() const;
 
  private:
-  std::uint64_t measure() const;
   std::string path_;
   std::uint64_t bytes_, held_ = 0, free_ = 0;
   Room room_ = Room::enough;

@@ -92,7 +92,11 @@ int backup(const Common& common, const BackupOptions& options) {
   progress_done();
   if (done) done = keys.finish();
   if (done) done = state.finish();
-  if (!done) return failed(done.what());
+  if (!done) {
+    request.mutable_backup()->set_cancel(true);
+    (void)session->ask(request);
+    return failed(done.what());
+  }
   if (common.json) {
     Json().object().field("number", facts.number()).field("state", options.file).field("keys", keys_path).print();
     return kDone;
