@@ -309,6 +309,7 @@ control = "{0}/run/control.sock"
 scenarios = "scenarios"
 templates = "templates"
 audit_origin = "sandbox.{1}/postern/audit"
+reserve_mib = 16
 unlock_key = "{0}/secrets/unlock.key"
 admins = ["{2}"]
 

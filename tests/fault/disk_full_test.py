@@ -30,7 +30,7 @@ class Small:
     def __init__(self, rig, mib, reserve):
         self.rig, self.path = rig, rig.path("state")
         text = open(rig.path("posternd.toml"), encoding="utf-8").read()
-        rig.write("posternd.toml", f"reserve_mib = {reserve}\n" + text)
+        rig.write("posternd.toml", text.replace("reserve_mib = 1\n", f"reserve_mib = {reserve}\n"))
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=0700", "postern-test", self.path], check=True)
 
     def __enter__(self):

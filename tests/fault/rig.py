@@ -39,6 +39,7 @@ state = "{folder}/state"
 bus = "{folder}/bus.sock"
 control = "{folder}/control.sock"
 audit_origin = "bank.example/fault/audit"
+reserve_mib = 1
 unlock_key = "{folder}/key"
 scenarios = "{folder}/scenarios"
 templates = "{folder}/templates"

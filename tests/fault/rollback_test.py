@@ -26,7 +26,7 @@ PASSPHRASES = {name: f"the passphrase of {name}" for name in ("ann", "ben", "cem
 def with_anchor(rig, anchor):
     """The anchor lies where a copy of the state folder does not take it along; a second administrator may speak."""
     path = pathlib.Path(rig.path("posternd.toml"))
-    path.write_text(f'anchor = "{anchor}"\nadmins = ["{OTHER_ADMIN[0]}"]\nreserve_mib = 1\n' + path.read_text())
+    path.write_text(f'anchor = "{anchor}"\nadmins = ["{OTHER_ADMIN[0]}"]\n' + path.read_text())
     os.chmod(rig.folder, 0o711)
 
 

@@ -19,6 +19,7 @@ CHANNELS = ("sql", "smpp", "push", "messenger", "email")
 POSTERND = """audit_origin = "bank.example/postern/audit"
 admins = ["alice"]
 state = "{state}"
+anchor = "{state}-anchor/anchor"
 bus = "{bus}"
 control = "{control}"
 [connectors.smpp-main]
@@ -39,6 +40,7 @@ SCENARIO = 'name = "sms"\ndeadline = "1h"\n[[steps]]\nchannel = "sms"\n'
 
 
 def posternd_settings(folder, **places):
+    os.makedirs(f"{places['state']}-anchor", exist_ok=True)
     write(f"{folder}/posternd.toml", POSTERND.format(**places))
     write(f"{folder}/scenarios/sms.toml", SCENARIO)
     os.makedirs(f"{folder}/templates", exist_ok=True)

@@ -141,7 +141,7 @@ def named_tests(root, findings):
     conformance = text_of(root, "tests/contract/connector_conformance.py") or ""
     checks = set(re.findall(r'@check\("([\w-]+)"\)', conformance))
     looked = 0
-    for path in ("connectors/protocol/PROTOCOL.md", "gateway/STATES.md", "gateway/engine/ENGINE.md", "crypto/DESIGN.md"):
+    for path in ("connectors/protocol/PROTOCOL.md", "gateway/store/STATES.md", "gateway/engine/ENGINE.md", "crypto/DESIGN.md"):
         text = text_of(root, path)
         for name in re.findall(r"`([A-Z]\w+\.[A-Z]\w+)`", text):
             if not re.match(r"[A-Z][A-Za-z]+\.[A-Z][A-Za-z0-9]{8,}$", name):
@@ -173,18 +173,24 @@ def frozen_numbers(root, findings):
         looked += 1
         if not re.search(rf"\b{number} {name.split('_')[0]}", design):
             findings.add("crypto/DESIGN.md", f"does not list body field {number} {name}")
-    states = text_of(root, "gateway/STATES.md")
+    events = text_of(root, "gateway/audit/EVENTS.md")
+    names = dict(re.findall(r'EventType::(\w+): return "([\w-]+)"', text_of(root, "gateway/domain/event_type.cpp")))
+    for name, number in re.findall(r"^  (\w+) = (\d+),", text_of(root, "gateway/domain/event_type.hpp"), re.M):
+        looked += 1
+        if not re.search(rf"^\| {number} \| {names.get(name, '?')} \| \S", events, re.M):
+            findings.add("gateway/audit/EVENTS.md", f"does not tell of event {number} {names.get(name, name)}")
+    states = text_of(root, "gateway/store/STATES.md")
     words = text_of(root, "gateway/domain/words.hpp")
     for enum in ("AttemptState", "MessageState"):
         body = words[words.index(f"enum class {enum}"):]
         for name in re.findall(r"^  (\w+) = \d+,", body[:body.index("};")], re.M):
             looked += 1
             if f"`{name}`" not in states:
-                findings.add("gateway/STATES.md", f"does not tell of {enum} {name}")
-    for table in re.findall(r"CREATE TABLE (\w+)", text_of(root, "gateway/store/embedded.cpp")):
+                findings.add("gateway/store/STATES.md", f"does not tell of {enum} {name}")
+    for table in re.findall(r"CREATE TABLE (\w+)", text_of(root, "gateway/store/schema.cpp")):
         looked += 1
         if f"`{table}`" not in states:
-            findings.add("gateway/STATES.md", f"does not tell of the table {table}")
+            findings.add("gateway/store/STATES.md", f"does not tell of the table {table}")
     return looked
 
 

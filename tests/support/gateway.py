@@ -23,7 +23,7 @@ class Gateway:
         categories = "".join(f'[categories.{c}]\nscenario = "sms"\n' for c in ("otp", "security", "transaction", "service", "marketing"))
         (self.folder / "posternd.toml").write_text(
             f'state = "state"\nbus = "{self.folder}/run/bus.sock"\ncontrol = "{self.folder}/run/control.sock"\n'
-            f'audit_origin = "bank.example/test/audit"\n{config}[connectors.smpp-a]\nuser = "{user}"\nchannel = "sms"\n'
+            f'audit_origin = "bank.example/test/audit"\nreserve_mib = 1\n{config}[connectors.smpp-a]\nuser = "{user}"\nchannel = "sms"\n'
             f'[clients.core]\nidentities = ["spiffe://bank/core"]\ncategories = ["otp"]\n{categories}'
             '[[routes]]\nchannel = "sms"\nconnector = "smpp-a"\n')
         (self.folder / "scenarios" / "sms.toml").write_text('name = "sms"\ndeadline = "5m"\n[[steps]]\nchannel = "sms"\n')

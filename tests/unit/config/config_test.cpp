@@ -257,5 +257,36 @@ TEST_F(Configuration, TheUnlockCredentialComesFromTheUnitOrAPath) {
   EXPECT_EQ(with("posternd.toml", "admins", "unlock_key = \"/etc/postern/unlock\"\nadmins"), "");
 }
 
+TEST_F(Configuration, TheExampleOfTheManualIsGood) {
+  const Bytes bytes = read_all(std::string(POSTERN_SOURCE_DIR) + "/gateway/config/README.md");
+  const std::string manual(as_text(bytes));
+  const std::size_t begin = manual.find("```toml\n") + 8;
+  std::string example = manual.substr(begin, manual.find("```", begin) - begin);
+  const auto replace = [&example](const std::string& from, const std::string& to) {
+    const std::size_t at = example.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    example.replace(at, from.size(), to);
+  };
+  replace("\"/var/lib/postern\"", "\"state\"");
+  replace("/var/lib/postern-anchor", folder / "state");
+  write_all(folder / "scenarios/otp.toml", std::string("name = \"otp\"\ndeadline = \"5m\"\n[[steps]]\nchannel = \"sms\"\n"));
+  write_all(folder / "posternd.toml", example);
+  setenv("CREDENTIALS_DIRECTORY", "/run/credentials/posternd", 1);
+  const auto config = read();
+  unsetenv("CREDENTIALS_DIRECTORY");
+  ASSERT_TRUE(config.has_value()) << config.what();
+  EXPECT_EQ((*config)->rules(Category::otp).keep, std::chrono::hours(7 * 24));
+  EXPECT_EQ((*config)->rules(Category::marketing).keep, std::chrono::hours(30 * 24));
+  EXPECT_EQ((*config)->anchor, folder / "state/anchor");
+  EXPECT_EQ((*config)->reserve_bytes, 256U << 20);
+}
+
+TEST_F(Configuration, AnAnchorNeedsAFolderAndAReserveItsLimits) {
+  expect_part(with("posternd.toml", "admins", "anchor = \"somewhere/anchor\"\nadmins"), "'anchor' must be a whole path in a folder that exists");
+  expect_part(with("posternd.toml", "admins", "anchor = \"/no/such/folder/anchor\"\nadmins"), "'anchor' must be a whole path in a folder that exists");
+  expect_part(with("posternd.toml", "admins", "reserve_mib = -1\nadmins"), "reserve_mib");
+  expect_part(with("posternd.toml", "scenario = \"sms\"", "keep = \"1h\"\nscenario = \"sms\""), "'keep' must be a duration");
+}
+
 }  // namespace
 }  // namespace postern::config
