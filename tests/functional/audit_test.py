@@ -139,6 +139,65 @@ def left_overs(program, base, good, own):
     check(judged(program, folder, own) == ("ok", "ok"), "nor are tiles ahead of the checkpoint")
 
 
+class Meanwhile(tamper.verify_log.Log):
+    """The second verifier, on a log that goes on at its n-th look at a file or folder."""
+
+    def __init__(self, folder, vkey, at, happens):
+        super().__init__(folder, tamper.verify_log.keys_from([vkey]))
+        self.looks, self.at, self.happens = 0, at, happens
+
+    def look(self):
+        if self.looks == self.at:
+            self.happens()
+        self.looks += 1
+
+    def read(self, name):
+        self.look()
+        return super().read(name)
+
+    def names(self, below):
+        self.look()
+        return super().names(below)
+
+
+def end_of_an_epoch(program, base):
+    """posternd writes the checkpoint that ends an epoch, then the same as the epoch's file: a crash may leave the one without the
+    other, and an auditor may look at any moment."""
+    before, after = make(program, f"{base}/epoch-before", "--leaves", 300, "--per-epoch", 301), make(program, f"{base}/epoch-after", "--leaves", 301, "--per-epoch", 301)
+    for folder in (before, after):
+        shutil.rmtree(f"{folder}/witness")
+    vkey = f"{after}.vkey"
+    keys = {"vkey": vkey, "witness": None}
+    os.replace(f"{after}/epoch/000000", f"{base}/last-of-epoch")
+    verdicts = judged(program, after, keys)
+    check(verdicts == ("bad 300", "bad 300"), "a finished epoch without its file, under the next epoch's key, does not hold", verdicts)
+    shutil.copy(f"{base}/last-of-epoch", f"{after}/checkpoint")
+    verdicts = judged(program, after, keys)
+    check(verdicts == ("ok", "ok"), "under its own key it does: a crash between the two writes", verdicts)
+    last, at, told = f"{base}/epoch-live", 0, []
+    with open(f"{base}/last-of-epoch", "rb") as file:
+        note = file.read()
+    steps = {"its checkpoint": ["checkpoint"], "its checkpoint and file": ["checkpoint", "epoch/000000"]}
+    for what, names in steps.items():
+        at, log = 0, None
+        while log is None or log.looks > log.at:   # until the whole look is over before it happens
+            shutil.rmtree(last, ignore_errors=True)
+            shutil.copytree(before, last)
+
+            def happens():
+                shutil.copytree(f"{after}/tile", f"{last}/tile", dirs_exist_ok=True)
+                for name in names:
+                    tamper.write(last, name + ".new", note)
+                    os.replace(f"{last}/{name}.new", f"{last}/{name}")
+                for name in ("tile/0/001.p/44", "tile/entries/001.p/44"):   # superseded
+                    os.remove(f"{last}/{name}")
+            log = Meanwhile(last, vkey, at, happens)
+            verdict = tamper.verify_log.judge(log)
+            told += [(what, at, verdict)] if verdict != "ok" else []
+            at += 1
+    check(at >= 10 and not told, f"whoever looks while an epoch ends finds nothing, at each of {at} moments", told)
+
+
 def command_line(program, good, own, base):
     run = program.audit
     check(run().returncode == 2 and run("nonsense").returncode == 2 and run("verify").returncode == 2 and run("verify", good).returncode == 2,
@@ -230,6 +289,7 @@ def every_way(program, base, good, own, stride, step):
     flawed_logs(program, base, own)
     histories(program, base, good, own)
     left_overs(program, base, good, own)
+    end_of_an_epoch(program, base)
     proofs(program, base, good, own)
     tampering(program, base, good, own, stride, step)
 

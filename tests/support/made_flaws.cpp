@@ -257,6 +257,51 @@ const std::vector<std::pair<std::string, Flaw>>& file_flaws() {
       {"epoch-file-without-the-identity-key", [put](Spoiled& s) { return put(s, "epoch/000001", s.epoch_file(1, {s.log.epoch(1)})); }},
       {"epoch-file-of-the-next-epochs-key", [put](Spoiled& s) { return put(s, "epoch/000001", s.epoch_file(1, {s.log.identity(), s.log.epoch(2)})); }},
       {"epoch-file-of-another-end", [put](Spoiled& s) { return put(s, "epoch/000001", s.log.checkpoint(s.closing(1), {s.log.identity(), s.log.epoch(1)})); }},
+      {"last-epochs-file-missing-under-the-next-epochs-key",
+       [](Spoiled& s) {   // the checkpoint of this size that would stand for it is signed by the key of the closed epoch
+         Options shorter = s.options;
+         shorter.leaves = s.closing(3) + 1;
+         Files files = Log(shorter).files();
+         files.erase("epoch/000003");
+         return files;
+       }},
+      {"last-epochs-file-missing-under-an-older-key",
+       [](Spoiled& s) {
+         Options shorter = s.options;
+         shorter.leaves = s.closing(3) + 1;
+         const Log cut(shorter);
+         Files files = cut.files();
+         files.erase("epoch/000003");
+         files["checkpoint"] = text_bytes(cut.checkpoint(shorter.leaves, {s.log.identity(), s.log.epoch(2)}));
+         return files;
+       }},
+      {"epoch-file-missing-under-a-later-checkpoint-of-its-key",
+       [](Spoiled& s) {
+         const std::uint32_t last = s.log.last_epoch();
+         Files files = s.log.files();
+         files.erase("epoch/000003");
+         files["checkpoint"] = text_bytes(s.log.checkpoint(s.log.leaves.size(), {s.log.identity(), s.log.epoch(last), s.log.epoch(3)}));
+         return files;
+       }},
+      {"last-epochs-file-of-another-end",
+       [](Spoiled& s) {
+         Options shorter = s.options;
+         shorter.leaves = s.closing(3) + 1;
+         const Log cut(shorter);
+         Files files = cut.files();
+         files["epoch/000003"] = text_bytes(cut.checkpoint(shorter.leaves - 1, {s.log.identity(), s.log.epoch(3)}));
+         files["checkpoint"] = text_bytes(cut.checkpoint(shorter.leaves, {s.log.identity(), s.log.epoch(3)}));
+         return files;
+       }},
+      {"epoch-file-ahead-of-the-checkpoint",
+       [](Spoiled& s) {   // tiles and all are there: only the checkpoint was put back
+         Options shorter = s.options;
+         shorter.leaves = s.closing(3);
+         const Log whole([&] { Options o = s.options; o.leaves = s.closing(3) + 1; return o; }()), before(shorter);
+         Files files = whole.files();
+         for (auto& [name, content] : before.files()) files[name] = content;
+         return files;
+       }},
       {"epoch-file-too-many",
        [put](Spoiled& s) { return put(s, "epoch/" + epoch_digits(s.log.last_epoch()), s.log.checkpoint()); }},
       {"epoch-file-of-no-number", [put](Spoiled& s) { return put(s, "epoch/0", s.epoch_file(0, {s.log.identity(), s.log.epoch(0)})); }},

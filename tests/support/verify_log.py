@@ -284,8 +284,7 @@ class Log:
     def tile(self, kind, number, width):
         return self.read(f"tile/{kind}/{number_path(number)}" + (f".p/{width}" if width < TILE else ""))
 
-    def verify(self):
-        content = self.read("checkpoint")
+    def verify(self, content):
         if content is None:
             raise Unreadable("there is no checkpoint")
         try:
@@ -381,7 +380,10 @@ class Log:
         self.previous = mark
         self.tree.add(mark)
         if self.closed is not None:
-            note = self.open(self.read(f"epoch/{self.epoch - 1:06}") or b"")
+            content = self.read(f"epoch/{self.epoch - 1:06}")
+            if content is None and self.index + 1 == self.size and self.checkpoint.has(self.closed):
+                return   # the checkpoint is written before the epoch's file and says the same
+            note = self.open(content or b"")
             if (note.origin, note.size, note.root) != (self.origin, self.index + 1, self.tree.root()):
                 raise Flawed("epoch file")
             note.must_have(self.closed)
@@ -469,6 +471,10 @@ class Log:
         covered = width if number < whole else min(width, part) if number == whole else 0
         content = self.read(name)
         truth = self.tile(kind, number, TILE if number < whole else part) if covered else b""
+        if content is None:
+            return True   # it went away meanwhile and says nothing any more
+        if truth is None:
+            return False
         same = 32 * covered
         if kind == "entries":
             at = same = 0
@@ -545,14 +551,22 @@ def keys_from(words):
 
 
 def judge(log):
-    """`ok`, `bad INDEX` or `unreadable: WHY`."""
+    """`ok`, `bad INDEX` or `unreadable: WHY`. A log that grows meanwhile is looked at again, while its checkpoint changes."""
+    seen, verdict = None, "ok"
     try:
-        log.verify()
-    except Bad as bad:
-        return f"bad {bad.args[0]}"
+        for _ in range(10):
+            now = log.read("checkpoint")
+            if now is not None and now == seen:
+                break
+            seen = now
+            try:
+                log.verify(now)
+                return "ok"
+            except Bad as bad:
+                verdict = f"bad {bad.args[0]}"
     except Unreadable as why:
         return f"unreadable: {why}"
-    return "ok"
+    return verdict
 
 
 def main():
