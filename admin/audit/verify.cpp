@@ -11,7 +11,7 @@ namespace postern::auditor {
 namespace {
 
 constexpr std::size_t kMaxNote = 64 * 1024, kMaxWitnessFiles = 4096;
-constexpr int kLooks = 3;
+constexpr int kLooks = 10;   // a gateway that slept closes its epochs one after another
 
 // A write that a crash cut short is left under this name and read by nobody.
 bool unfinished(const std::string& path) { return path.ends_with(".new"); }

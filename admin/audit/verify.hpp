@@ -54,7 +54,7 @@ struct Verdict {
   std::optional<Finding> bad;
 };
 
-// A log that grows meanwhile is no finding: what does not hold is looked at again, at most twice, while the
+// A log that grows meanwhile is no finding: what does not hold is looked at again, at most nine times, while the
 // checkpoint changes.
 Result<Verdict> verify(const Question& question);
 

@@ -338,12 +338,17 @@ Status Tiles::publish(const std::vector<Signer>& signers) {
   return text ? put_checkpoint(*text) : fail(text.what());
 }
 
+// The checkpoint first: whoever looks between the two writes, or after a crash there, finds the epoch's last checkpoint in it. A file of an
+// epoch ahead of the checkpoint, on the other hand, is what a log that was put back looks like.
 Status Tiles::publish_last_of(std::uint32_t epoch, const std::vector<Signer>& signers) {
   const Result<std::string> text = settle(signers);
   if (!text) return fail(text.what());
   const std::string path = folder_ + "/" + epoch_path(epoch);
-  if (const Status wrote = write_file(path, as_bytes(*text)); !wrote) return wrote;
-  return put_checkpoint(*text);
+  // The folder's name becomes durable with the checkpoint beside it.
+  std::error_code ignored;
+  fs::create_directories(fs::path(path).parent_path(), ignored);
+  if (const Status put = put_checkpoint(*text); !put) return put;
+  return write_file(path, as_bytes(*text));
 }
 
 // Everything that a checkpoint of now would speak of, made durable; and the checkpoint's text.

@@ -37,8 +37,9 @@ class Tiles {
   // Makes the partial tiles durable and signs a checkpoint of everything appended. Does nothing when
   // the last checkpoint says the same.
   Status publish(const std::vector<Signer>& signers);
-  // The same at the end of an epoch: what was appended ends with the leaf that closes it. When this
-  // returns without an error the epoch's key is needed no more.
+  // The same at the end of an epoch: what was appended ends with the leaf that closes it. Signs and writes in any case, the checkpoint
+  // and then the epoch's file. When this returns without an error the epoch's key is needed no more; after an error it must be called
+  // again before anything else is appended, for the checkpoint may be the epoch's only one.
   Status publish_last_of(std::uint32_t epoch, const std::vector<Signer>& signers);
 
   // The content of DIR/vkey; empty while the log is.

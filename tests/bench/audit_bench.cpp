@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How long an auditor waits: verifying a whole log, and making and checking proofs of single leaves. One JSON line
-// each:
+// each, for a log of each profile:
 //   audit_bench [--leaves N] [--proofs N]
 // The log is made first (not measured), with sealed bodies as posternd's are, in a folder in memory where there is one.
 #include <unistd.h>
@@ -34,11 +34,11 @@ double seconds_of(const std::function<void()>& work) {
 }
 
 struct Log {
-  explicit Log(std::uint64_t leaves) {
+  Log(std::uint64_t leaves, KeyType type) : profile(type == KeyType::ecdsa_p256 ? "fips" : "modern") {
     std::string pattern = std::string(fs::exists("/dev/shm") ? "/dev/shm" : "/tmp") + "/postern-bench-XXXXXX";
     if (mkdtemp(pattern.data()) == nullptr) stop("no folder for the log");
     folder = pattern;
-    const made::Log made({.leaves = leaves, .per_epoch = std::max<std::uint64_t>(leaves / 12, 2)});
+    const made::Log made({.leaves = leaves, .per_epoch = std::max<std::uint64_t>(leaves / 12, 2), .type = type});
     made::write_files(folder, made.files());
     trust.keys = {made.identity().verifier(), made.epoch(0).verifier()};
     trust.witnesses = {made.witness().verifier()};
@@ -49,11 +49,11 @@ struct Log {
     std::error_code ignored;
     fs::remove_all(folder, ignored);
   }
+  const char* profile;
   std::string folder, note;
   auditor::Trust trust;
   std::vector<std::pair<std::uint64_t, Bytes>> sample;
 };
-
 
 void verify(const Log& log, std::uint64_t leaves) {
   for (int run = 0; run < 3; ++run) {
@@ -61,8 +61,8 @@ void verify(const Log& log, std::uint64_t leaves) {
       const auto verdict = auditor::verify({log.folder, log.trust, {}, {}});
       if (!verdict || verdict->bad || verdict->leaves != leaves) stop("the log does not hold");
     });
-    std::printf("{\"bench\":\"audit-verify\",\"leaves\":%llu,\"seconds\":%.3f,\"leaves_per_s\":%.0f}\n", static_cast<unsigned long long>(leaves), seconds,
-                static_cast<double>(leaves) / seconds);
+    std::printf("{\"bench\":\"audit-verify\",\"profile\":\"%s\",\"leaves\":%llu,\"seconds\":%.3f,\"leaves_per_s\":%.0f}\n", log.profile,
+                static_cast<unsigned long long>(leaves), seconds, static_cast<double>(leaves) / seconds);
   }
 }
 
@@ -90,9 +90,10 @@ void prove(const Log& log, std::uint64_t leaves, std::size_t proofs) {
   }
   std::ranges::sort(checking);
   const auto n = static_cast<double>(proofs);
-  std::printf("{\"bench\":\"audit-proof\",\"leaves\":%llu,\"proofs\":%zu,\"make_ms\":%.3f,\"check_p50_ms\":%.3f,\"check_p99_ms\":%.3f,\"bytes\":%.0f,\"bytes_largest\":%zu,"
-              "\"bytes_largest_without_leaf\":%zu,\"signatures\":2}\n",
-              static_cast<unsigned long long>(leaves), proofs, making / n * 1e3, checking[proofs / 2], checking[proofs * 99 / 100], static_cast<double>(bytes) / n, largest, largest_bare);
+  std::printf("{\"bench\":\"audit-proof\",\"profile\":\"%s\",\"leaves\":%llu,\"proofs\":%zu,\"make_ms\":%.3f,\"check_p50_ms\":%.3f,\"check_p99_ms\":%.3f,"
+              "\"bytes\":%.0f,\"bytes_largest\":%zu,\"bytes_largest_without_leaf\":%zu,\"signatures\":2}\n",
+              log.profile, static_cast<unsigned long long>(leaves), proofs, making / n * 1e3, checking[proofs / 2], checking[proofs * 99 / 100],
+              static_cast<double>(bytes) / n, largest, largest_bare);
 }
 
 }  // namespace
@@ -106,8 +107,10 @@ int main(int argc, char** argv) {
     else return std::fprintf(stderr, "usage: audit_bench [--leaves N] [--proofs N]\n"), 2;
   }
   if (leaves == 0 || proofs == 0) return 2;
-  const Log log(leaves);
-  verify(log, leaves);
-  prove(log, leaves, proofs);
+  for (const KeyType type : {KeyType::ed25519, KeyType::ecdsa_p256}) {
+    const Log log(leaves, type);
+    verify(log, leaves);
+    prove(log, leaves, proofs);
+  }
   return 0;
 }

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""postern-audit against made logs: what holds, what does not, proofs, exit codes. Tampering is tried on a sample here
-and on everything in audit_long_test.py; both verifiers must find all of it and agree on the first bad leaf.
+"""postern-audit against made logs of both profiles: what holds, what does not, proofs, exit codes. Tampering is tried on a
+sample here and on everything in audit_long_test.py; both verifiers must find all of it and agree on the first bad leaf.
 
     audit_test.py --build BUILD_DIR
 """
 import argparse
+import base64
 import json
 import os
 import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -36,8 +38,8 @@ def judged(program, folder, own, kept=()):
         judges.close()
 
 
-def good_logs(program, base):
-    for leaves in (0, 1, 44, 45, 46, 90, 91, 255, 256, 257, 513, 1000, 65536, 65900):
+def good_logs(program, base, sizes):
+    for leaves in sizes:
         folder = make(program, f"{base}/size-{leaves}", "--leaves", leaves, "--per-epoch", 45 if leaves < 2000 else 9000)
         verdicts = judged(program, folder, keys_of(folder))
         check(verdicts == ("ok", "ok"), f"a log of {leaves} leaves holds", verdicts)
@@ -50,23 +52,48 @@ def flawed_logs(program, base, own):
     def each():
         names = program.run("tests/made_log", "--flaws").stdout.split()
         for name in names:
-            program.made_log(f"{base}/flawed", "--flaw", name)
+            make(program, f"{base}/flawed", "--flaw", name)
             tamper.must_be_found(judges, f"{base}/flawed", name)
             shutil.rmtree(f"{base}/flawed")
         return len(names)
 
-    tamper.fail_on_miss(check, "broken rules and forgeries", each)
+    tamper.fail_on_miss(check, f"{program.profile}: broken rules and forgeries", each)
     judges.close()
 
 
-def tampering(program, base, good, own):
+def tampering(program, base, good, own, stride, step):
     foreign = make(program, f"{base}/foreign", "--seed", 2)
-    tamper.fail_on_miss(check, "single bits, a sample of every file", lambda: tamper.in_shares(tamper.flip_some, program, good, own, 331))
+    tamper.fail_on_miss(check, f"{program.profile}: single bits, a sample of every file", lambda: tamper.in_shares(tamper.flip_some, program, good, own, stride))
     judges = tamper.Judges(program, own["vkey"], own["witness"])
-    tamper.fail_on_miss(check, "whole files", lambda: tamper.whole_files(judges, good, foreign))
+    tamper.fail_on_miss(check, f"{program.profile}: whole files", lambda: tamper.whole_files(judges, good, foreign))
     judges.close()
-    tamper.fail_on_miss(check, "entries removed, doubled, swapped, inserted, cut",
-                        lambda: tamper.in_shares(tamper.entries, program, good, own, foreign, 13))
+    tamper.fail_on_miss(check, f"{program.profile}: entries removed, doubled, swapped, inserted, cut",
+                        lambda: tamper.in_shares(tamper.entries, program, good, own, foreign, step))
+
+
+def signed_lines(path):
+    """A note's text, and its lines as {name: (key hash, signature)}."""
+    with open(path, encoding="utf-8") as file:
+        text, _, lines = file.read().partition("\n\n")
+    parts = [line.split(" ") for line in lines.splitlines()]
+    return text.encode() + b"\n", {name: (base64.b64decode(blob)[:4], base64.b64decode(blob)[4:]) for _, name, blob in parts}
+
+
+def with_openssl(base, good):
+    """Whoever trusts no program of ours: openssl checks every signature of a log of profile fips, and the tiles are SHA-256."""
+    with open(f"{good}/vkey", encoding="utf-8") as file:
+        vkeys = [line.split("+", 2) for line in file.read().splitlines()]
+    epoch_0 = signed_lines(f"{good}/epoch/000000")
+    for text, signatures, (name, number, key), what in ((*signed_lines(f"{good}/checkpoint"), vkeys[0], "the identity's signature of the checkpoint"),
+                                                        (*epoch_0, vkeys[0], "that of the first epoch's end"), (*epoch_0, vkeys[1], "and the first epoch's own")):
+        tamper.write(base, "key.der", base64.b64decode(key)[1:])
+        tamper.write(base, "text", text)
+        tamper.write(base, "signature", signatures[name][1])
+        openssl = ["openssl", "dgst", "-sha256", "-verify", f"{base}/key.der", "-keyform", "DER", "-signature", f"{base}/signature"]
+        done = subprocess.run([*openssl, f"{base}/text"], capture_output=True, text=True)
+        check(done.returncode == 0 and "Verified OK" in done.stdout and signatures[name][0].hex() == number, f"openssl verifies {what}", done.stdout + done.stderr)
+        tamper.write(base, "text", text + b"\n")
+        check(subprocess.run([*openssl, f"{base}/text"], capture_output=True).returncode != 0, "and of another text it does not")
 
 
 def histories(program, base, good, own):
@@ -110,6 +137,65 @@ def left_overs(program, base, good, own):
         if not os.path.exists(f"{good}/epoch/{name}"):
             os.remove(f"{folder}/epoch/{name}")
     check(judged(program, folder, own) == ("ok", "ok"), "nor are tiles ahead of the checkpoint")
+
+
+class Meanwhile(tamper.verify_log.Log):
+    """The second verifier, on a log that goes on at its n-th look at a file or folder."""
+
+    def __init__(self, folder, vkey, at, happens):
+        super().__init__(folder, tamper.verify_log.keys_from([vkey]))
+        self.looks, self.at, self.happens = 0, at, happens
+
+    def look(self):
+        if self.looks == self.at:
+            self.happens()
+        self.looks += 1
+
+    def read(self, name):
+        self.look()
+        return super().read(name)
+
+    def names(self, below):
+        self.look()
+        return super().names(below)
+
+
+def end_of_an_epoch(program, base):
+    """posternd writes the checkpoint that ends an epoch, then the same as the epoch's file: a crash may leave the one without the
+    other, and an auditor may look at any moment."""
+    before, after = make(program, f"{base}/epoch-before", "--leaves", 300, "--per-epoch", 301), make(program, f"{base}/epoch-after", "--leaves", 301, "--per-epoch", 301)
+    for folder in (before, after):
+        shutil.rmtree(f"{folder}/witness")
+    vkey = f"{after}.vkey"
+    keys = {"vkey": vkey, "witness": None}
+    os.replace(f"{after}/epoch/000000", f"{base}/last-of-epoch")
+    verdicts = judged(program, after, keys)
+    check(verdicts == ("bad 300", "bad 300"), "a finished epoch without its file, under the next epoch's key, does not hold", verdicts)
+    shutil.copy(f"{base}/last-of-epoch", f"{after}/checkpoint")
+    verdicts = judged(program, after, keys)
+    check(verdicts == ("ok", "ok"), "under its own key it does: a crash between the two writes", verdicts)
+    last, at, told = f"{base}/epoch-live", 0, []
+    with open(f"{base}/last-of-epoch", "rb") as file:
+        note = file.read()
+    steps = {"its checkpoint": ["checkpoint"], "its checkpoint and file": ["checkpoint", "epoch/000000"]}
+    for what, names in steps.items():
+        at, log = 0, None
+        while log is None or log.looks > log.at:   # until the whole look is over before it happens
+            shutil.rmtree(last, ignore_errors=True)
+            shutil.copytree(before, last)
+
+            def happens():
+                shutil.copytree(f"{after}/tile", f"{last}/tile", dirs_exist_ok=True)
+                for name in names:
+                    tamper.write(last, name + ".new", note)
+                    os.replace(f"{last}/{name}.new", f"{last}/{name}")
+                for name in ("tile/0/001.p/44", "tile/entries/001.p/44"):   # superseded
+                    os.remove(f"{last}/{name}")
+            log = Meanwhile(last, vkey, at, happens)
+            verdict = tamper.verify_log.judge(log)
+            told += [(what, at, verdict)] if verdict != "ok" else []
+            at += 1
+    check(at >= 10 and not told, f"whoever looks while an epoch ends finds nothing, at each of {at} moments", told)
 
 
 def command_line(program, good, own, base):
@@ -199,20 +285,49 @@ def one_by_one(program, base, good):
         yield path
 
 
+def every_way(program, base, good, own, stride, step):
+    flawed_logs(program, base, own)
+    histories(program, base, good, own)
+    left_overs(program, base, good, own)
+    end_of_an_epoch(program, base)
+    proofs(program, base, good, own)
+    tampering(program, base, good, own, stride, step)
+
+
+def mixed_profiles(program, program_of_other, base, good, own):
+    """A log has one type of keys: the other profile's keys hold nothing of it, and both types together are no trust at all."""
+    other = keys_of(make(program_of_other, f"{base}/other-profile"))["vkey"]
+    check(judged(program, good, {"vkey": other, "witness": None}) == ("bad 0", "bad 0"), "under the keys of the other profile nothing holds")
+    with open(own["vkey"], encoding="utf-8") as mine, open(other, encoding="utf-8") as theirs:
+        (_, epoch), (other_identity, _) = mine.read().splitlines(keepends=True), theirs.read().splitlines(keepends=True)
+    tamper.write(base, "mixed-keys", (other_identity + epoch).encode())
+    tamper.write(base, "identity", other_identity.encode())
+    done = program.audit("verify", good, "--vkey", f"{base}/mixed-keys")
+    check(done.returncode == 1 and "two types" in done.stderr, "an identity and an epoch of two types are refused as keys", done.stderr)
+    second = subprocess.run([sys.executable, tamper.verify_log.__file__, good, "--vkey", f"{base}/mixed-keys"], capture_output=True, text=True)
+    check(second.returncode == 1 and "two types" in second.stderr, "by the second verifier too", second.stderr)
+    shutil.copy(f"{base}/mixed-keys", f"{base}/other-profile/vkey")
+    check(judged(program, f"{base}/other-profile", {"vkey": f"{base}/identity", "witness": None}) == ("bad 0", "bad 0"), "and as a log's own vkey")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
-    program = tamper.Program(parser.parse_args().build)
+    build = parser.parse_args().build
+    program = tamper.Program(build)
     with tamper.memory_folder() as base:
         good = make(program, f"{base}/good")
         own = keys_of(good)
         command_line(program, good, own, base)
-        good_logs(program, base)
-        flawed_logs(program, base, own)
-        histories(program, base, good, own)
-        left_overs(program, base, good, own)
-        proofs(program, base, good, own)
-        tampering(program, base, good, own)
+        good_logs(program, base, (0, 1, 44, 45, 46, 90, 91, 255, 256, 257, 513, 1000, 65536, 65900))
+        every_way(program, base, good, own, 331, 13)
+        mixed_profiles(program, tamper.Program(build, "fips"), base, good, own)
+    program = tamper.Program(build, "fips")
+    with tamper.memory_folder() as base:
+        good = make(program, f"{base}/good")
+        good_logs(program, base, (0, 1, 45, 46, 91, 256, 513))
+        every_way(program, base, good, keys_of(good), 997, 29)
+        with_openssl(base, good)
     return check.finish()
 
 

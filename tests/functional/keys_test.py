@@ -17,6 +17,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import keyring_file  # noqa: E402
+import verify_log  # noqa: E402
 from bank import Checks  # noqa: E402
 from gateway import Gateway, without_locked_memory  # noqa: E402
 
@@ -98,6 +99,29 @@ def ways(check, build, folder):
     check(OPS not in words and AUDIT not in words and "not the passphrase" not in words, "no passphrase stands in the log")
 
 
+def audited(check, build, gateway, profile):
+    """The log of a gateway of this profile, to everybody who verifies logs."""
+    seen = gateway.json("audit", "verify")
+    check(seen["good"] and seen["events"].get("custodian-share") == 2, f"{profile}: the audit log verifies and says whose shares served", seen)
+    folder, vkey = gateway.folder / "state" / "audit", gateway.folder / "vkey"
+    kept, proof = shutil.copy(folder / "checkpoint", gateway.folder / "kept"), gateway.folder / "leaf.tlog-proof"
+    shutil.copy(folder / "vkey", vkey)
+    keys = verify_log.keys_from([str(vkey)])
+    check({key.kind for key in keys} == {verify_log.ECDSA if profile == "fips" else verify_log.ED25519}, "both its keys are of the profile's type", vkey.read_text())
+    gateway.postern("lock")
+    gateway.unlock_until("--custodian", gateway.folder / "ann.key", text="the passphrase of ann\n")
+    gateway.unlock_until("--custodian", gateway.folder / "cem.key", text="the passphrase of cem\n")
+    check(gateway.json("audit", "verify")["leaves"] > seen["leaves"], "it goes on")
+    told = verify_log.judge(verify_log.Log(str(folder), keys, (), [kept]))
+    check(told == "ok", "the second verifier holds it", told)
+    for words in (["verify", folder, "--vkey", vkey, "--from", kept], ["consistency", folder, kept, "--vkey", vkey], ["prove", folder, "--leaf", 1, "-o", proof],
+                  ["check-proof", proof, "--vkey", vkey]):
+        done = subprocess.run([build / "admin" / "audit" / "postern-audit", *map(str, words)], capture_output=True, text=True, timeout=60)
+        check(done.returncode == 0, f"postern-audit {words[0]} does", done.stdout + done.stderr)
+    told = verify_log.judge_proof(str(proof), verify_log.Log(str(folder), keys))
+    check(told == "ok", "and the second verifier the proof", told)
+
+
 def quorum(check, build, folder, profile):
     gateway = Gateway(build, folder)
     gateway.start()
@@ -137,10 +161,7 @@ def quorum(check, build, folder, profile):
     check(give("ann").returncode == 0, "the second custodian opens")
     check(gateway.json("status")["state"] == "open", "the gateway is open")
     check(gateway.keyring.read_bytes() == before, "the keyring was not written")
-    # The auditor's tools verify Ed25519 only: crypto/DESIGN.md, section 10.
-    if profile != "fips":
-        events = gateway.json("audit", "verify")["events"]
-        check(events.get("custodian-share") == 2, "the audit log says whose shares served", events)
+    audited(check, build, gateway, profile)
     check(gateway.postern("keys", "slot", "add", "key-file", "box", key).returncode == 0, "a key file is added")
     check(keys_of(gateway, key)[0].number == (keyring_file.FIPS if profile == "fips" else keyring_file.MODERN), "the second implementation opens the keyring with it")
     check(gateway.postern("keys", "rotate", "all").returncode == 0, "all keys are rotated")

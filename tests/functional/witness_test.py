@@ -229,10 +229,47 @@ def with_certificates(program, base, own):
     check(closed.stop() == 0, "it ends cleanly")
 
 
+def of_profile_fips(program, base):
+    """A log whose keys are ECDSA P-256; the witness's own is Ed25519 as ever."""
+    folder, own = f"{base}/second", log(program, f"{base}/fips", "--leaves", 90)
+    os.mkdir(folder)
+    for name in ("ca.pem", "server.pem", "server.key", "key", "witness.vkey"):
+        shutil.copy(f"{base}/{name}", folder)
+    identity, epoch = text(f"{own}/vkey").splitlines()
+    wrong = Witness(program, folder, [epoch])
+    check(not wrong.start() and "identity key" in text(f"{folder}/log"), "fips: an epoch's key in its settings is refused")
+    witness = Witness(program, folder, [identity])
+    check(witness.start(), "fips: the witness takes an identity key of this type")
+    try:
+        for leaves in (90, 200, 256):
+            shutil.copytree(log(program, f"{base}/fips-grown", "--leaves", leaves), own, dirs_exist_ok=True)
+            shutil.rmtree(f"{base}/fips-grown")
+            done = witness.cosign(own)
+            check(done.returncode == 0 and f"{leaves} leaves" in done.stdout, f"fips: a checkpoint of {leaves} leaves is cosigned", done.stdout + done.stderr)
+        known = witness.memory()
+        fork = log(program, f"{base}/fips-fork", "--fork", 120, "--leaves", 256)
+        check(witness.cosign(fork).returncode == 3 and witness.memory() == known, "fips: a second history is not")
+        stranger = text(log(program, f"{base}/fips-stranger", "--seed", 9, "--leaves", 300) + "/checkpoint")
+        check(witness.add(256, [], stranger)[0] == 403, "fips: nor the right origin under a strange key")
+        note = text(f"{own}/checkpoint")
+        check(witness.add(256, [], note)[0] == 200, "fips: the same again is cosigned again")
+        check(witness.stop() == 0 and witness.start(), "fips: it knows the log after a restart")
+        done = program.audit("verify", own, "--vkey", f"{own}/vkey", "--witness", f"{folder}/witness.vkey")
+        check(done.returncode == 0 and "cosigned by" in done.stdout, "fips: verify --witness sees it", done.stdout + done.stderr)
+        program.audit("prove", own, "--leaf", 5, "-o", f"{base}/fips.tlog-proof")
+        done = program.audit("check-proof", f"{base}/fips.tlog-proof", "--vkey", f"{own}/vkey", "--witness", f"{folder}/witness.vkey")
+        check(done.returncode == 0, "fips: and a proof carries it", done.stdout + done.stderr)
+    finally:
+        if witness.process.poll() is None:
+            witness.stop(signal.SIGKILL)
+    check("ERROR: AddressSanitizer" not in text(f"{folder}/log") and "runtime error" not in text(f"{folder}/log"), "fips: no sanitizer spoke")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
-    program = tamper.Program(parser.parse_args().build)
+    build = parser.parse_args().build
+    program = tamper.Program(build)
     with tamper.memory_folder() as base:
         certificates(base)
         keys(program, base)
@@ -245,6 +282,7 @@ def main():
             bad_state(program, witness, base)
             check(witness.stop() == 0, "SIGTERM ends it")
             with_certificates(program, base, own)
+            of_profile_fips(tamper.Program(build, "fips"), base)
         finally:
             if witness.process.poll() is None:
                 witness.stop(signal.SIGKILL)

@@ -13,10 +13,12 @@ using namespace postern;
 
 struct World {
   World() {
-    trust.keys = {log.identity().verifier()};
-    for (const made::MadeLeaf& leaf : log.leaves) leaves.insert(made::encode(leaf));
+    for (const made::Log* each : {&log, &fips}) {
+      trust.keys.push_back(each->identity().verifier());
+      for (const made::MadeLeaf& leaf : each->leaves) leaves.insert(made::encode(leaf));
+    }
   }
-  made::Log log{{.leaves = 12}};
+  made::Log log{{.leaves = 12}}, fips{{.origin = "bank.example/fips", .leaves = 12, .type = KeyType::ecdsa_p256}};
   auditor::Trust trust;
   std::set<Bytes> leaves;
 };

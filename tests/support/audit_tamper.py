@@ -21,10 +21,10 @@ def memory_folder():
 
 
 class Program:
-    """A program of the build."""
+    """A program of the build; logs that it makes are of this profile."""
 
-    def __init__(self, build):
-        self.build = os.path.abspath(build)
+    def __init__(self, build, profile="modern"):
+        self.build, self.profile = os.path.abspath(build), profile
 
     def path(self, below):
         path = os.path.join(self.build, below)
@@ -36,7 +36,7 @@ class Program:
         return subprocess.run([self.path(below), *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
 
     def made_log(self, folder, *words):
-        done = self.run("tests/made_log", folder, *words)
+        done = self.run("tests/made_log", folder, "--profile", self.profile, *words)
         if done.returncode != 0:
             raise SystemExit(f"made_log: {done.stderr}")
 

@@ -114,7 +114,7 @@ class Fips:
 
     def sign(self, key, text):
         r, s = utils.decode_dss_signature(self.pair(key[:32]).sign(text, ec.ECDSA(hashes.SHA256())))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+        return r.to_bytes(32, "big") + min(s, P256_ORDER - s).to_bytes(32, "big")
 
     def box_key(self, seed):
         return seed, self.compressed(self.pair(seed))

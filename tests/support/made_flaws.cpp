@@ -43,10 +43,31 @@ struct Spoiled {
   std::string epoch_file(std::uint32_t epoch, const std::vector<Pair>& signers) const { return log.checkpoint(closing(epoch) + 1, signers); }
   // A key of one name with another key's secret, as a thief has it who holds only that one.
   Pair posing(const Verifier& as, std::uint64_t seed) const { return {as.name, as.type, seed}; }
+  // A key of the same name, of the type that this log has not.
+  Pair other_type(const Verifier& as) const { return {as.name, as.type == KeyType::ed25519 ? KeyType::ecdsa_p256 : KeyType::ed25519, options.seed}; }
 
   Options options;
   Log log;
 };
+
+// Another text for a good signature, which a careless verifier takes too and which needs no key: of ECDSA n - s in place of s, of Ed25519
+// s + L. Both orders big-endian.
+Signature second_form(KeyType type, const Signature& signature) {
+  constexpr std::string_view kN = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
+  constexpr std::string_view kL = "1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3ed";
+  const bool ecdsa = type == KeyType::ecdsa_p256;
+  Bytes order;
+  if (!from_hex(ecdsa ? kN : kL, order)) std::abort();
+  Signature other = signature;
+  int carry = 0;
+  for (std::size_t i = 0; i < 32; ++i) {   // from the lowest byte up
+    std::uint8_t& digit = ecdsa ? other[63 - i] : other[32 + i];
+    const int sum = ecdsa ? order[31 - i] - digit - carry : digit + order[31 - i] + carry;
+    carry = sum < 0 || sum > 255 ? 1 : 0;
+    digit = static_cast<std::uint8_t>(sum & 0xff);
+  }
+  return other;
+}
 
 using Flaw = std::function<Files(Spoiled&)>;
 
@@ -154,6 +175,23 @@ const std::vector<std::pair<std::string, Flaw>>& leaf_flaws() {
          s.log.leaves[at].body.insert(s.log.leaves[at].body.end(), end.begin(), end.end());
          return s.linked_files();
        }},
+      {"epoch-key-of-the-other-type",
+       [](Spoiled& s) {
+         const Pair other = s.other_type(s.log.epoch(2).verifier());
+         s.log.leaves[s.closing(1)].body = terms(other.verifier(), begins_us(2), begins_us(3));
+         Files files = s.linked_files();
+         files["epoch/000002"] = text_bytes(s.epoch_file(2, {s.log.identity(), other}));
+         return files;
+       }},
+      {"first-epochs-key-of-the-other-type",
+       [](Spoiled& s) {
+         const Pair other = s.other_type(s.log.epoch(0).verifier());
+         s.log.leaves[0].body = terms(other.verifier(), begins_us(0), begins_us(1));
+         Files files = s.linked_files();
+         files["epoch/000000"] = text_bytes(s.epoch_file(0, {s.log.identity(), other}));
+         files["vkey"] = text_bytes(verifier_key(s.log.identity().verifier()) + "\n" + verifier_key(other.verifier()) + "\n");
+         return files;
+       }},
       {"terms-are-sealed", [](Spoiled& s) { return s.log.leaves[s.closing(1)].kind = 2, s.linked_files(); }},
   };
   return all;
@@ -176,6 +214,22 @@ const std::vector<std::pair<std::string, Flaw>>& file_flaws() {
          const Pair thief = s.posing(s.log.epoch(s.log.last_epoch()).verifier(), 77);
          return put(s, "checkpoint", s.log.checkpoint(s.log.leaves.size(), {s.log.identity(), thief}));
        }},
+      {"checkpoint-of-the-epochs-name-and-the-other-type",
+       [put](Spoiled& s) {
+         const Pair epoch = s.other_type(s.log.epoch(s.log.last_epoch()).verifier());
+         return put(s, "checkpoint", s.log.checkpoint(s.log.leaves.size(), {s.log.identity(), epoch}));
+       }},
+      {"checkpoint-of-an-identity-of-the-other-type",
+       [put](Spoiled& s) {
+         return put(s, "checkpoint", s.log.checkpoint(s.log.leaves.size(), {s.other_type(s.log.identity().verifier()), s.log.epoch(s.log.last_epoch())}));
+       }},
+      {"signature-in-its-second-form",
+       [put](Spoiled& s) {
+         const Signer identity = s.log.identity().signer();
+         const Signer other{identity.verifier, [identity](std::string_view text) { return second_form(identity.verifier.type, identity.sign(text)); }};
+         return put(s, "checkpoint", sign_checkpoint({s.options.origin, s.log.leaves.size(), s.log.root(s.log.leaves.size())},
+                                                     {other, s.log.epoch(s.log.last_epoch()).signer()}));
+       }},
       {"checkpoint-without-the-epochs-key", [put](Spoiled& s) { return put(s, "checkpoint", s.log.checkpoint(s.log.leaves.size(), {s.log.identity()})); }},
       {"checkpoint-without-the-identity-key",
        [put](Spoiled& s) { return put(s, "checkpoint", s.log.checkpoint(s.log.leaves.size(), {s.log.epoch(s.log.last_epoch())})); }},
@@ -197,23 +251,57 @@ const std::vector<std::pair<std::string, Flaw>>& file_flaws() {
       {"checkpoint-with-a-line-more",
        [put](Spoiled& s) {
          const std::string text = checkpoint_text({s.options.origin, s.log.leaves.size(), s.log.root(s.log.leaves.size())}) + "more\n";
-         std::string note = text + "\n";
-         for (const Pair& pair : {s.log.identity(), s.log.epoch(s.log.last_epoch())}) {
-           Bytes signature;
-           ByteWriter out(signature);
-           const std::string vkey = verifier_key(pair.verifier());
-           Bytes id;
-           if (!from_hex(vkey.substr(vkey.find('+') + 1, 8), id)) std::abort();
-           out.raw(id);
-           out.raw(pair.signer().sign(text));
-           note += "\xe2\x80\x94 " + pair.verifier().name + " " + to_base64(signature) + "\n";
-         }
-         return put(s, "checkpoint", note);
+         return put(s, "checkpoint", sign_note(text, {s.log.identity().signer(), s.log.epoch(s.log.last_epoch()).signer()}));
        }},
       {"epoch-file-without-the-epochs-key", [put](Spoiled& s) { return put(s, "epoch/000001", s.epoch_file(1, {s.log.identity()})); }},
       {"epoch-file-without-the-identity-key", [put](Spoiled& s) { return put(s, "epoch/000001", s.epoch_file(1, {s.log.epoch(1)})); }},
       {"epoch-file-of-the-next-epochs-key", [put](Spoiled& s) { return put(s, "epoch/000001", s.epoch_file(1, {s.log.identity(), s.log.epoch(2)})); }},
       {"epoch-file-of-another-end", [put](Spoiled& s) { return put(s, "epoch/000001", s.log.checkpoint(s.closing(1), {s.log.identity(), s.log.epoch(1)})); }},
+      {"last-epochs-file-missing-under-the-next-epochs-key",
+       [](Spoiled& s) {   // the checkpoint of this size that would stand for it is signed by the key of the closed epoch
+         Options shorter = s.options;
+         shorter.leaves = s.closing(3) + 1;
+         Files files = Log(shorter).files();
+         files.erase("epoch/000003");
+         return files;
+       }},
+      {"last-epochs-file-missing-under-an-older-key",
+       [](Spoiled& s) {
+         Options shorter = s.options;
+         shorter.leaves = s.closing(3) + 1;
+         const Log cut(shorter);
+         Files files = cut.files();
+         files.erase("epoch/000003");
+         files["checkpoint"] = text_bytes(cut.checkpoint(shorter.leaves, {s.log.identity(), s.log.epoch(2)}));
+         return files;
+       }},
+      {"epoch-file-missing-under-a-later-checkpoint-of-its-key",
+       [](Spoiled& s) {
+         const std::uint32_t last = s.log.last_epoch();
+         Files files = s.log.files();
+         files.erase("epoch/000003");
+         files["checkpoint"] = text_bytes(s.log.checkpoint(s.log.leaves.size(), {s.log.identity(), s.log.epoch(last), s.log.epoch(3)}));
+         return files;
+       }},
+      {"last-epochs-file-of-another-end",
+       [](Spoiled& s) {
+         Options shorter = s.options;
+         shorter.leaves = s.closing(3) + 1;
+         const Log cut(shorter);
+         Files files = cut.files();
+         files["epoch/000003"] = text_bytes(cut.checkpoint(shorter.leaves - 1, {s.log.identity(), s.log.epoch(3)}));
+         files["checkpoint"] = text_bytes(cut.checkpoint(shorter.leaves, {s.log.identity(), s.log.epoch(3)}));
+         return files;
+       }},
+      {"epoch-file-ahead-of-the-checkpoint",
+       [](Spoiled& s) {   // tiles and all are there: only the checkpoint was put back
+         Options shorter = s.options;
+         shorter.leaves = s.closing(3);
+         const Log whole([&] { Options o = s.options; o.leaves = s.closing(3) + 1; return o; }()), before(shorter);
+         Files files = whole.files();
+         for (auto& [name, content] : before.files()) files[name] = content;
+         return files;
+       }},
       {"epoch-file-too-many",
        [put](Spoiled& s) { return put(s, "epoch/" + epoch_digits(s.log.last_epoch()), s.log.checkpoint()); }},
       {"epoch-file-of-no-number", [put](Spoiled& s) { return put(s, "epoch/0", s.epoch_file(0, {s.log.identity(), s.log.epoch(0)})); }},

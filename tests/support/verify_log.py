@@ -20,9 +20,13 @@ import struct
 import sys
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-ED25519, COSIGNATURE = 1, 4
+ED25519, ECDSA, COSIGNATURE = 1, 2, 4
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+SPKI = bytes.fromhex("3059301306072A8648CE3D020106082A8648CE3D030107034200")   # what stands before the uncompressed point
 INITIALISED, EPOCH_BEGUN = 6, 9
 DAY = 86_400_000_000
 TILE = 256
@@ -64,31 +68,65 @@ def ed25519(key, message, signature):
     return True
 
 
+@functools.lru_cache(maxsize=4096)
+def p256_point(x):
+    """Of the two points with this x the one whose y is even."""
+    try:
+        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\2" + x)
+    except ValueError as error:
+        raise Flawed("no point") from error
+
+
+@functools.lru_cache(maxsize=65536)
+def ecdsa(x, message, signature):
+    """One DER form, and of (r, s) and (r, n-s) the one with the lower s."""
+    try:
+        r, s = utils.decode_dss_signature(signature)
+        if not (0 < r < P256_ORDER and 0 < s <= P256_ORDER // 2) or utils.encode_dss_signature(r, s) != signature:
+            return False
+        p256_point(x).verify(signature, message, ec.ECDSA(hashes.SHA256()))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
 class Key:
     def __init__(self, text):
         parts = text.split("+", 2)
         if len(parts) != 3 or not parts[0] or " " in parts[0]:
             raise Flawed("key")
-        material = unbase64(parts[2])
-        if len(material) != 33 or material[0] not in (ED25519, COSIGNATURE):
+        whole = unbase64(parts[2])
+        if not whole or whole[0] not in (ED25519, ECDSA, COSIGNATURE):
             raise Flawed("key")
-        self.name, self.kind, self.raw = parts[0], material[0], material[1:]
-        self.identify()
-        if parts[1].lower() != self.hash.hex():
+        at = len(SPKI) + 2 if whole[0] == ECDSA else 1   # behind the type, SPKI and 04
+        self.make(parts[0], whole[0], whole[at:at + 32])
+        # Whatever is longer, shorter or elsewhere shows when it is written again.
+        if bytes([self.kind]) + self.material != whole or parts[1].lower() != self.hash.hex():
             raise Flawed("key")
 
     @classmethod
-    def of(cls, name, raw):
+    def of(cls, name, kind, raw):
         key = cls.__new__(cls)
-        key.name, key.kind, key.raw = name, ED25519, raw
-        key.identify()
+        key.make(name, kind, raw)
         return key
 
-    def identify(self):
-        self.hash = hashlib.sha256(self.name.encode() + b"\n" + bytes([self.kind]) + self.raw).digest()[:4]
+    def make(self, name, kind, raw):
+        if len(raw) != 32:
+            raise Flawed("key")
+        self.name, self.kind, self.raw, self.material = name, kind, raw, raw
+        hashed = name.encode() + b"\n" + bytes([kind]) + raw
+        if kind == ECDSA:
+            uncompressed = p256_point(raw).public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+            hashed = self.material = SPKI + uncompressed
+        self.hash = hashlib.sha256(hashed).digest()[:4]
 
     def text(self):
-        return f"{self.name}+{self.hash.hex()}+{base64.b64encode(bytes([self.kind]) + self.raw).decode()}"
+        return f"{self.name}+{self.hash.hex()}+{base64.b64encode(bytes([self.kind]) + self.material).decode()}"
+
+    def signed(self, message, signature):
+        if self.kind == ECDSA:
+            return ecdsa(self.raw, message, signature)
+        return len(signature) == 64 and ed25519(self.raw, message, signature)
 
 
 class Note:
@@ -131,7 +169,7 @@ class Note:
                 if not 0 < moment < 1 << 63:
                     raise Flawed("time")
                 message = f"cosignature/v1\ntime {moment}\n".encode() + message
-            if len(blob) != 64 or not ed25519(key.raw, message, blob):
+            if not key.signed(message, blob):
                 raise Flawed("signature")
             found = True
         return found
@@ -246,8 +284,7 @@ class Log:
     def tile(self, kind, number, width):
         return self.read(f"tile/{kind}/{number_path(number)}" + (f".p/{width}" if width < TILE else ""))
 
-    def verify(self):
-        content = self.read("checkpoint")
+    def verify(self, content):
         if content is None:
             raise Unreadable("there is no checkpoint")
         try:
@@ -269,7 +306,7 @@ class Log:
         if lines[-1] or [key.name for key in keys] != [self.origin, self.epoch_key(0)]:
             raise Flawed("vkey")
         for line, key in zip(lines, keys):
-            if key.kind != ED25519 or line != key.text() or (key.name in self.keys and self.keys[key.name].raw != key.raw):
+            if key.kind == COSIGNATURE or key.kind != self.keys[self.origin].kind or line != key.text() or (key.name in self.keys and self.keys[key.name].text() != line):
                 raise Flawed("vkey")
 
     def gather_anchors(self):
@@ -343,7 +380,10 @@ class Log:
         self.previous = mark
         self.tree.add(mark)
         if self.closed is not None:
-            note = self.open(self.read(f"epoch/{self.epoch - 1:06}") or b"")
+            content = self.read(f"epoch/{self.epoch - 1:06}")
+            if content is None and self.index + 1 == self.size and self.checkpoint.has(self.closed):
+                return   # the checkpoint is written before the epoch's file and says the same
+            note = self.open(content or b"")
             if (note.origin, note.size, note.root) != (self.origin, self.index + 1, self.tree.root()):
                 raise Flawed("epoch file")
             note.must_have(self.closed)
@@ -370,8 +410,9 @@ class Log:
         raw, self.begins, self.ends = terms
         if not 0 < self.ends - self.begins <= DAY:
             raise Flawed("length of epoch")
-        self.key, self.begun = Key.of(self.epoch_key(self.epoch), raw), True
-        if self.key.name in self.keys and self.keys[self.key.name].raw != raw:
+        # A log has one type of keys, its identity's.
+        self.key, self.begun = Key.of(self.epoch_key(self.epoch), self.keys[self.origin].kind, raw), True
+        if self.key.name in self.keys and self.keys[self.key.name].text() != self.key.text():
             raise Flawed("another key")
 
     def signed_now(self, note):
@@ -430,6 +471,10 @@ class Log:
         covered = width if number < whole else min(width, part) if number == whole else 0
         content = self.read(name)
         truth = self.tile(kind, number, TILE if number < whole else part) if covered else b""
+        if content is None:
+            return True   # it went away meanwhile and says nothing any more
+        if truth is None:
+            return False
         same = 32 * covered
         if kind == "entries":
             at = same = 0
@@ -499,18 +544,29 @@ def keys_from(words):
         except OSError:
             lines = [word]
         keys += [Key(line) for line in lines if line]
+    kinds = {key.name: key.kind for key in keys}
+    if any(kinds.get(name.rpartition("/epoch/")[0], kind) != kind for name, kind in kinds.items()):
+        raise Flawed("keys of two types for one log")
     return keys
 
 
 def judge(log):
-    """`ok`, `bad INDEX` or `unreadable: WHY`."""
+    """`ok`, `bad INDEX` or `unreadable: WHY`. A log that grows meanwhile is looked at again, while its checkpoint changes."""
+    seen, verdict = None, "ok"
     try:
-        log.verify()
-    except Bad as bad:
-        return f"bad {bad.args[0]}"
+        for _ in range(10):
+            now = log.read("checkpoint")
+            if now is not None and now == seen:
+                break
+            seen = now
+            try:
+                log.verify(now)
+                return "ok"
+            except Bad as bad:
+                verdict = f"bad {bad.args[0]}"
     except Unreadable as why:
         return f"unreadable: {why}"
-    return "ok"
+    return verdict
 
 
 def main():

@@ -37,6 +37,18 @@ class Ledger {
     for (const Entry& entry : fresh) stored.push_back(entry.leaf);
     return fresh;
   }
+  // The leaf that closes the epoch, as the vault commits it; what is left to do is publish_last_of() and epochs->close().
+  std::vector<Entry> end_epoch() {
+    const std::int64_t end_us = 1'800'000'000'000'000 + (epochs->number() + 1) * kEpochUs;
+    EXPECT_TRUE(epochs->prepare(end_us).has_value());
+    Leaf leaf;
+    leaf.type = EventType::epoch_begun;
+    log.append_open(leaf, epochs->next_body(), end_us, log.size());
+    epochs->committed();
+    std::vector<Entry> fresh = log.take();
+    for (const Entry& entry : fresh) stored.push_back(entry.leaf);
+    return fresh;
+  }
   Tiles::Load load() {
     return [this](std::uint64_t from, std::size_t count) -> Result<std::vector<Bytes>> {
       loaded += std::min<std::uint64_t>(count, from > stored.size() ? 0 : stored.size() - from);
@@ -61,10 +73,11 @@ class Ledger {
 };
 
 // Empty when the folder holds for an auditor with this identity key; otherwise what is wrong.
-inline std::string verified(const std::string& folder, const std::string& vkey, std::uint64_t* leaves = nullptr) {
+inline std::string verified(const std::string& folder, const std::string& vkey, std::uint64_t* leaves = nullptr,
+                            const std::function<void(std::uint64_t, std::uint64_t)>& meanwhile = {}) {
   const Result<auditor::Trust> trust = auditor::read_trust({vkey}, {});
   if (!trust) return "no key: " + trust.what();
-  const Result<auditor::Verdict> verdict = auditor::verify({folder, *trust, {}, {}});
+  const Result<auditor::Verdict> verdict = auditor::verify({folder, *trust, {}, meanwhile});
   if (!verdict) return "unreadable: " + verdict.what();
   if (leaves != nullptr) *leaves = verdict->leaves;
   return verdict->bad ? std::to_string(verdict->bad->leaf) + ": " + verdict->bad->what : "";

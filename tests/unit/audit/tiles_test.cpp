@@ -215,6 +215,65 @@ TEST_P(TilesTest, AWriteThatFailsIsTriedAgainAndLosesNothing) {
   }
 }
 
+// The end of an epoch is two writes, checkpoint and epoch file. Whichever of them fails, or is not reached: the folder holds as it is
+// left, the next try makes it whole, and the log goes on.
+TEST_P(TilesTest, TheEndOfAnEpochHoldsWhereverACrashLeavesIt) {
+  for (const char* blocked : {"/checkpoint.new", "/epoch/000000.new", "/epoch/000001.new"}) {
+    for (const bool restarted : {false, true}) {
+      fs::remove_all(audit);
+      Ledger fresh(GetParam());
+      Result<Tiles> tiles = fresh.open(audit);
+      ASSERT_TRUE(tiles.has_value());
+      for (std::uint32_t epoch = 0; epoch < 3; ++epoch) {
+        ASSERT_TRUE(tiles->append(fresh.grow(20)).has_value());
+        ASSERT_TRUE(fresh.publish(*tiles).has_value());
+        ASSERT_TRUE(tiles->append(fresh.end_epoch()).has_value());
+        fs::create_directories(audit + blocked);
+        const bool ended = tiles->publish_last_of(epoch, fresh.signers()).has_value();
+        fs::remove(audit + blocked);
+        std::uint64_t leaves = 0;
+        EXPECT_EQ(verified(audit, fresh.vkey(), &leaves), "") << blocked << " at the end of epoch " << epoch;
+        if (!ended) {
+          EXPECT_EQ(leaves, fresh.log.size() - (std::string_view(blocked).starts_with("/checkpoint") ? 1 : 0)) << "the checkpoint is the first to tell";
+          if (restarted) tiles = fresh.open(audit);
+          ASSERT_TRUE(tiles.has_value()) << tiles.what();
+          ASSERT_TRUE(tiles->publish_last_of(epoch, fresh.signers()).has_value());
+        }
+        ASSERT_TRUE(fresh.epochs->close().has_value());
+        EXPECT_TRUE(fs::exists(audit + "/" + epoch_path(epoch)));
+        EXPECT_EQ(verified(audit, fresh.vkey(), &leaves), "") << blocked;
+        EXPECT_EQ(leaves, fresh.log.size());
+      }
+    }
+  }
+}
+
+// An auditor reads while the epoch ends: he has the old checkpoint in his hand and comes upon the new files.
+TEST_P(TilesTest, AnAuditorWhoReadsWhileAnEpochEndsFindsNothing) {
+  for (const char* blocked : {"", "/checkpoint.new", "/epoch/000000.new"}) {
+    fs::remove_all(audit);
+    Ledger fresh(GetParam());
+    Result<Tiles> tiles = fresh.open(audit);
+    ASSERT_TRUE(tiles.has_value());
+    ASSERT_TRUE(tiles->append(fresh.grow(300)).has_value());
+    ASSERT_TRUE(fresh.publish(*tiles).has_value());
+    bool ended = false;
+    std::uint64_t leaves = 0;
+    EXPECT_EQ(verified(audit, fresh.vkey(), &leaves,
+                       [&](std::uint64_t, std::uint64_t) {
+                         if (std::exchange(ended, true)) return;
+                         ASSERT_TRUE(tiles->append(fresh.end_epoch()).has_value());
+                         if (*blocked != 0) fs::create_directories(audit + blocked);
+                         EXPECT_EQ(tiles->publish_last_of(0, fresh.signers()).has_value(), *blocked == 0);
+                         if (*blocked != 0) fs::remove(audit + blocked);
+                       }),
+              "")
+        << blocked;
+    EXPECT_TRUE(ended);
+    EXPECT_GE(leaves, 300U);
+  }
+}
+
 TEST_P(TilesTest, AStoreThatIsOlderThanTheCheckpointIsRefused) {
   Result<Tiles> tiles = ledger.open(audit);
   grow_and_publish(*tiles, 50);

@@ -77,6 +77,29 @@ TEST_F(Verify, TheEndOfAnEpochIsSignedByEitherKeyAndByNoOther) {
   EXPECT_EQ(verdict_of(place, trust_of(ended)), "");
 }
 
+// posternd writes the checkpoint first and the epoch's file second: after a crash between the two the checkpoint is that file.
+TEST_F(Verify, TheLastEpochsFileMayBeMissingWhileTheCheckpointSaysTheSame) {
+  const made::Log ended({.leaves = 110, .per_epoch = 110});
+  const std::string place = folder / "ended";
+  made::write_files(place, ended.files());
+  fs::remove(place + "/epoch/000000");
+  EXPECT_TRUE(verdict_of(place, trust_of(ended)).starts_with("109: epoch/000000 is missing")) << "the next epoch's key says nothing of this one's end";
+  const std::string last = ended.checkpoint(110, {ended.identity(), ended.epoch(0)});
+  write_all(place + "/checkpoint", last);
+  EXPECT_EQ(verdict_of(place, trust_of(ended)), "");
+  write_all(place + "/checkpoint", ended.checkpoint(110, {ended.identity(), ended.epoch(2)}));
+  EXPECT_TRUE(verdict_of(place, trust_of(ended)).starts_with("109: ")) << "a stranger's";
+  // The log went on: now it must be there.
+  const made::Log longer({.leaves = 130, .per_epoch = 110});
+  made::write_files(place, longer.files());
+  fs::remove(place + "/epoch/000000");
+  EXPECT_TRUE(verdict_of(place, trust_of(longer)).starts_with("109: epoch/000000 is missing"));
+  write_all(place + "/checkpoint", longer.checkpoint(130, {longer.identity(), longer.epoch(1), longer.epoch(0)}));
+  EXPECT_TRUE(verdict_of(place, trust_of(longer)).starts_with("109: ")) << "a later checkpoint does not stand for it, whoever signed";
+  write_all(place + "/epoch/000000", last);
+  EXPECT_EQ(verdict_of(place, trust_of(longer)), "");
+}
+
 TEST_F(Verify, LinesOfOtherKeysDoNotDisturb) {
   const std::string note = log.checkpoint(600, {made::Pair("stranger", KeyType::ed25519, 5), log.identity(), log.epoch(log.last_epoch()),
                                                 made::Pair(log.identity().verifier().name, KeyType::ed25519, 6)});

@@ -257,8 +257,8 @@ TEST_P(Note, AVerifierKeyOfAnotherFormIsRefused) {
   const std::string good = vkey_of(keys, "name");
   const std::string note = sign_checkpoint({"name", 1, {}}, {signer_of(keys, "name")});
   ASSERT_TRUE(open_checkpoint(note, good).has_value());
-  for (const std::string& bad : {std::string(), std::string("name"), std::string("name+00000000+"), good.substr(0, good.size() - 4), good + "A", "+" + good.substr(good.find('+') + 1),
-                                "na me" + good.substr(4), std::string("name+00000000") + good.substr(13)})
+  for (const std::string& bad : {std::string(), std::string("name"), std::string("name+00000000+"), good.substr(0, good.size() - 4), good + "A",
+                                "+" + good.substr(good.find('+') + 1), "na me" + good.substr(4), std::string("name+00000000") + good.substr(13)})
     EXPECT_FALSE(open_checkpoint(note, bad).has_value()) << bad;
 }
 
@@ -299,15 +299,16 @@ TEST_F(EcdsaNote, IsFormedAsSignedNoteSays) {
 TEST_F(EcdsaNote, AKeyInAnotherFormIsRefused) {
   ASSERT_TRUE(parse_verifier(vkey_with(spki)).has_value());
   const p256::Point point = p256::even_point(keys.log_public_key());
-  Bytes compressed{0x30, 0x39, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x22, 0x00};
+  Bytes compressed;
+  ASSERT_TRUE(from_hex("3039301306072a8648ce3d020106082a8648ce3d030107032200", compressed));
   compressed.insert(compressed.end(), point.begin(), point.end());
   Bytes hybrid(spki.begin(), spki.end()), longer = hybrid, secp256k1 = hybrid;
   hybrid[26] = 6;
   longer.push_back(0);
   secp256k1[22] = 0x0a;
   const ByteView whole(spki), x = ByteView(point).subspan(1);
-  for (const ByteView bad : {ByteView(compressed), ByteView(hybrid), ByteView(longer), ByteView(secp256k1), ByteView(point), x, whole.last(65), whole.last(64), whole.first(90),
-                             ByteView{}})
+  for (const ByteView bad : {ByteView(compressed), ByteView(hybrid), ByteView(longer), ByteView(secp256k1), ByteView(point), x, whole.last(65),
+                             whole.last(64), whole.first(90), ByteView{}})
     EXPECT_FALSE(parse_verifier(vkey_with(bad)).has_value()) << to_hex(bad);
   // As a key of another type, and under the hash of Ed25519's rule.
   for (const unsigned type : {0U, 1U, 3U, 4U, 5U, 255U}) EXPECT_FALSE(parse_verifier(vkey_with(spki, static_cast<std::uint8_t>(type))).has_value()) << type;

@@ -6,6 +6,7 @@
 #include <map>
 #include <sstream>
 
+#include "crypto/note.hpp"
 #include "crypto/seal.hpp"
 #include "crypto/unlocking.hpp"
 #include "tests/support/temp_folder.hpp"
@@ -117,6 +118,33 @@ TEST_P(Vectors, OfSealedFieldsStillOpen) {
       ASSERT_TRUE(keys.open(purpose, {"table", "column", 7, 1}, read_all(file(name)), plain)) << name;
       EXPECT_EQ(as_text(plain), "sealed for " + std::string(name_of(purpose)));
     }
+  }
+}
+
+TEST_P(Vectors, OfCheckpointsStillVerifyUnderTheirKeysAndWithNoBitFlipped) {
+  std::istringstream in{std::string(as_text(read_all(file("vkey-"))))};
+  const std::string note(as_text(read_all(file("checkpoint-"))));
+  std::vector<Verifier> verifiers;
+  for (std::string line; std::getline(in, line);) {
+    const Result<Verifier> verifier = parse_verifier(line);
+    ASSERT_TRUE(verifier.has_value()) << verifier.what();
+    EXPECT_EQ(verifier_key(*verifier), line);
+    verifiers.push_back(*verifier);
+  }
+  ASSERT_EQ(verifiers.size(), 2U);
+  EXPECT_EQ(verifiers[0].type, Suite::of(GetParam()).key_type());
+  EXPECT_EQ(to_hex(verifiers[0].key), to_hex(values.at("log")));
+  EXPECT_EQ(verifiers[1].name, epoch_key_name(verifiers[0].name, 0));
+  const auto holds = [&](const std::string& text) {
+    const Result<SignedCheckpoint> read = read_checkpoint(text);
+    return read && signed_by(*read, verifiers[0]) && signed_by(*read, verifiers[1]);
+  };
+  ASSERT_TRUE(holds(note));
+  EXPECT_EQ(read_checkpoint(note)->checkpoint, (Checkpoint{"bank.example/vectors/audit", 123'456, sha256(as_bytes("root"))}));
+  for (std::size_t bit = 0; bit < 8 * note.size(); ++bit) {
+    std::string bad = note;
+    bad[bit / 8] = static_cast<char>(static_cast<unsigned char>(bad[bit / 8]) ^ (1U << bit % 8));
+    EXPECT_FALSE(holds(bad)) << bit;
   }
 }
 

@@ -5,6 +5,7 @@ labels, so a second run writes the same bytes (ECDSA signatures excepted: they a
 
     python3 tests/vectors/crypto/generate.py
 """
+import base64
 import hashlib
 import os
 import struct
@@ -12,7 +13,9 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "support"))
+from cryptography.hazmat.primitives.asymmetric import utils  # noqa: E402
 import keyring_file as k  # noqa: E402
+import verify_log  # noqa: E402
 
 CREATED = 1_700_000_000_000
 PHRASE = b"correct horse battery"
@@ -89,6 +92,23 @@ def make(profile, suite):
                   k.field(suite, number, version, value, "table", 7, "column", 1, f"sealed for {name}".encode(), s(f"nonce {name} {version}", 24)))
 
 
+def make_note(profile, suite):
+    """A checkpoint and its `vkey`, signed by the log's key and by an epoch's."""
+    origin = "bank.example/vectors/audit"
+    kind = verify_log.ECDSA if suite.number == k.FIPS else verify_log.ED25519
+    text = f"{origin}\n123456\n{base64.b64encode(hashlib.sha256(b'root').digest()).decode()}\n"
+    vkey, lines = "", ""
+    for name, label in ((origin, "log"), (f"{origin}/epoch/000000", "epoch 0")):
+        secret = suite.signing_key(seed(profile, label))
+        key, signature = verify_log.Key.of(name, kind, suite.public_key(secret)), suite.sign(secret, text.encode())
+        if kind == verify_log.ECDSA:
+            signature = utils.encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
+        vkey += key.text() + "\n"
+        lines += f"\N{EM DASH} {name} {base64.b64encode(key.hash + signature).decode()}\n"
+    write(f"vkey-{profile}", vkey)
+    write(f"checkpoint-{profile}", text + "\n" + lines)
+
+
 def main():
     # C2SP XAES-256-GCM's own vectors: the generator must be right about it before it is believed on the rest.
     fips = k.SUITES[k.FIPS]
@@ -96,6 +116,8 @@ def main():
     assert fips.seal(b"\3" * 32, b"ABCDEFGHIJKLMNOPQRSTUVWX", b"c2sp.org/XAES-256-GCM", b"XAES-256-GCM").hex() == "986ec1832593df5443a179437fd083bf3fdb41abd740a21f71eb769d"
     make("modern", k.SUITES[k.MODERN])
     make("fips", fips)
+    for profile, number in (("modern", k.MODERN), ("fips", k.FIPS)):
+        make_note(profile, k.SUITES[number])
 
 
 if __name__ == "__main__":
