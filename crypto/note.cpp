@@ -244,7 +244,7 @@ Result<std::string> open_note(std::string_view note, const Verifier& key) {
 Result<Checkpoint> open_checkpoint(std::string_view note, const Verifier& key) {
   const Result<SignedCheckpoint> read = read_checkpoint(note);
   if (!read) return fail(read.what());
-  if (const Result<std::uint64_t> good = signed_by(*read, key); !good) return fail(good.what());
+  if (const Result<std::uint64_t> good = signed_by(*read, key); !good) return fail("checkpoint: " + good.what());
   return read->checkpoint;
 }
 

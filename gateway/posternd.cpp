@@ -135,6 +135,7 @@ Status Posternd::open_vault(Keyring ring, const Opening& opening) {
                                                                      consent ? &*consent : nullptr);
   if (!opened && opened.what().starts_with(store::kRolledBack)) {
     two_persons_.found(opened.what().substr(store::kRolledBack.size()));
+    why_locked_ = opened.what();
     return fail(opened.what() + "; if this is meant (a backup was restored), two administrators say 'postern rollback accept " + two_persons_.code() + "' each, then unlock again");
   }
   if (!opened) return fail(opened.what());

@@ -54,7 +54,7 @@ Status EpochChain::signed_now(const SignedCheckpoint& note) const {
   bool good = !begun_ && keys.empty();   // of an empty log nobody can know its first epoch's key but from elsewhere
   for (const Verifier& key : keys) {
     const Result<std::optional<std::uint64_t>> found = find_signature(note, key);
-    if (!found) return fail(found.what());
+    if (!found) return fail("checkpoint: " + found.what());
     good = good || found->has_value();
   }
   if (!good) return fail("checkpoint: carries no signature of epoch " + std::to_string(current_));

@@ -72,7 +72,7 @@ Result<Checkpoint> check_proof(const Proof& proof, ByteView leaf, const Trust& t
   const Result<SignedCheckpoint> note = open_signed(proof.checkpoint, trust);
   if (!note) return fail(note.what());
   for (const Verifier& witness : trust.witnesses)
-    if (const Result<std::uint64_t> good = signed_by(*note, witness); !good) return fail(good.what());
+    if (const Result<std::uint64_t> good = signed_by(*note, witness); !good) return fail("checkpoint: " + good.what());
   if (!verify_inclusion(leaf_hash(leaf), proof.index, note->checkpoint.size, proof.path, note->checkpoint.root))
     return refused("the leaf does not stand at index " + std::to_string(proof.index) + " of the log that was signed");
   return note->checkpoint;

@@ -62,7 +62,7 @@ Result<SignedCheckpoint> open_signed(std::string_view note, const Trust& trust) 
   if (!read) return read;
   const Verifier* key = trust.identity(read->checkpoint.origin);
   if (key == nullptr) return fail("checkpoint: no key was given for its log");
-  if (const Result<std::uint64_t> good = signed_by(*read, *key); !good) return fail(good.what());
+  if (const Result<std::uint64_t> good = signed_by(*read, *key); !good) return fail("checkpoint: " + good.what());
   return read;
 }
 

@@ -31,6 +31,11 @@ Check swap_check() {
   return {"swap", lines <= 1, lines <= 1 ? "none" : "swap is on: keys are locked into memory, message texts are not; use encrypted swap or none"};
 }
 
+Check anchor_check(const config::Config& config) {
+  const bool apart = !config.anchor.starts_with(config.state_folder + "/");
+  return {"anchor", apart, apart ? config.anchor : config.anchor + " lies in the state folder, so that a copy of it takes the anchor along: set 'anchor' to another place, best another disk"};
+}
+
 Check clock_check() {
   const bool synced = std::filesystem::exists("/run/systemd/timesync/synchronized") || std::filesystem::exists("/run/chrony") || std::filesystem::exists("/run/ntpd.pid");
   return {"clock", synced, synced ? "synchronised by this host's time service" : "no time service was found: deadlines and signatures need a right clock; install chrony"};
@@ -40,6 +45,7 @@ std::vector<Check> look(const Common& common, const DoctorOptions& options) {
   std::vector<Check> checks;
   const auto config = config::load(options.file);
   checks.push_back({"configuration", config.has_value(), config ? options.file + " is good" : config.what()});
+  if (config) checks.push_back(anchor_check(**config));
   control::Request ask_status;
   ask_status.set_status(true);
   const Result<control::Reply> status = ask(common.socket, ask_status);

@@ -52,7 +52,7 @@ Reply Witness::add_checkpoint(std::string_view body, std::uint64_t now_s) {
   const Checkpoint& asked = request->checkpoint.checkpoint;
   const Verifier* log = log_of(asked.origin);
   if (log == nullptr) return refused(404, "this witness does not know the log");
-  if (const Result<std::uint64_t> good = signed_by(request->checkpoint, *log); !good) return refused(403, good.what());
+  if (const Result<std::uint64_t> good = signed_by(request->checkpoint, *log); !good) return refused(403, "checkpoint: " + good.what());
   if (request->old_size > asked.size) return refused(400, "the old size is larger than the checkpoint's");
 
   Checkpoint known{asked.origin, 0, sha256({})};

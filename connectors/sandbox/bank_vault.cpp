@@ -304,6 +304,7 @@ std::string posternd_toml(const Bank& bank, const std::string& user) {
 # posternd's configuration in the sandbox. `postern config check FILE` says whether it is good,
 # `postern config reload` puts changes into force.
 state = "{0}/state"
+anchor = "{0}/anchor"
 bus = "{0}/run/bus.sock"
 control = "{0}/run/control.sock"
 scenarios = "scenarios"

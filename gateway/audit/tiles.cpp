@@ -142,14 +142,18 @@ bool place_all(const std::string& folder, const std::set<std::string>& paths) {
 
 }  // namespace
 
-std::uint64_t published_in(const std::string& folder, const Verifier& identity) {
+Result<std::uint64_t> published_in(const std::string& folder, const Verifier& identity) {
   const std::optional<Bytes> text = read_file(folder + "/checkpoint", kMaxCheckpoint);
-  const Result<Checkpoint> last = text ? open_checkpoint(as_text(*text), identity) : fail("there is none");
-  return last ? last->size : 0;
+  if (!text) return std::uint64_t{0};
+  const Result<Checkpoint> last = open_checkpoint(as_text(*text), identity);
+  if (!last) return fail("audit folder " + folder + ": its checkpoint is damaged or of another log (" + last.what() + "); put this log's own folder there, or take the checkpoint away");
+  return last->size;
 }
 
 Status set_aside_if_ahead(const std::string& folder, const Verifier& identity, std::uint64_t size, std::uint32_t epoch, std::int64_t now_ms) {
-  if (published_in(folder, identity) <= size) return {};
+  const Result<std::uint64_t> published = published_in(folder, identity);
+  if (!published) return fail(published.what());
+  if (*published <= size) return {};
   const std::string aside = folder + ".before-" + std::to_string(now_ms);
   std::error_code error;
   fs::rename(folder, aside, error);

@@ -75,8 +75,8 @@ class Tiles {
   std::vector<std::string> mended_;
 };
 
-// Leaves under the checkpoint in `folder`; 0 when there is none that `identity` has signed.
-std::uint64_t published_in(const std::string& folder, const Verifier& identity);
+// Leaves under the checkpoint in `folder`; 0 when there is none. Errors: it is not one that `identity` has signed.
+Result<std::uint64_t> published_in(const std::string& folder, const Verifier& identity);
 
 // For a log that two persons let go on from an older state: where the folder's checkpoint speaks of more than `size` leaves, the
 // folder is renamed to FOLDER.before-TIME, as evidence, and a new one begun with the checkpoints of the epochs that are

@@ -129,8 +129,9 @@ Result<std::string> Vault::put_back(Opening opening, std::uint64_t& generation) 
     findings = "there is no anchor " + path + ", so nothing tells whether this state is the newest";
   } else {
     generation = (*anchor)->generation;
-    const std::uint64_t published = audit::published_in(folder_ + "/audit", identity().verifier);
-    Result<std::string> older = behind(**anchor, {*store_, log_.mark(), published, keyring_generation_, ring_.newest()});
+    const Result<std::uint64_t> published = audit::published_in(folder_ + "/audit", identity().verifier);
+    if (!published) return fail(published.what());
+    Result<std::string> older = behind(**anchor, {*store_, log_.mark(), *published, keyring_generation_, ring_.newest()});
     if (!older) return older;
     findings = std::move(*older);
   }

@@ -167,6 +167,54 @@ def altered(check, build):
         check(refused.returncode == 1 and "rollback accept" in refused.stderr, "the next unlock is refused", refused.stderr)
 
 
+def kept(rig, identifiers):
+    """How many of these messages the client can still ask for."""
+    session, there = Session(rig, "api", 99, 0, lambda: False), 0
+    try:
+        for tag, identifier in enumerate(identifiers, 1):
+            session.say(query=[rig.wire.Query(tag=tag, identity=IDENTITY, get=identifier)])
+            answer = None
+            while answer is None:
+                answer = next((each for frame in session.read(10) for each in frame.answer), None)
+            there += answer.message.id == identifier
+    finally:
+        session.close()
+    return there
+
+
+def retention(check, build):
+    """Three days later by the process's clock: what its category keeps for a day is gone, the rest is there."""
+    with Rig(build) as rig:
+        path = pathlib.Path(rig.path("posternd.toml"))
+        path.write_text(path.read_text().replace("[categories.otp]\n", '[categories.otp]\nkeep = "1d"\n'))
+        started(rig)
+        rig.init()
+        source, channel = Source(rig), Channel(rig, 7)
+        source.start(), channel.start()
+        source.wait_count(200, 30)
+        source.quiet.set()
+        deadline = time.monotonic() + 30
+        while rig.ask(status=True).status.waiting and time.monotonic() < deadline:
+            time.sleep(0.05)
+        source.end(), channel.end()
+        codes = [identifier for key, identifier in source.accepted.items() if int(key.split("-")[1]) % 2]
+        others = [identifier for key, identifier in source.accepted.items() if int(key.split("-")[1]) % 2 == 0]
+        done = json.loads(postern(rig, "store", "purge", "--json").stdout)
+        check(done["purged"] == 0 and kept(rig, codes + others) == len(codes + others), "what has just ended is kept", done)
+        rig.stop()
+        size = os.path.getsize(rig.path("state/postern.db"))
+        rig.start("faketime", "-f", "+3d")
+        rig.ask(status=True)
+        done = json.loads(postern(rig, "store", "purge", "--json").stdout)
+        check(done["purged"] == len(codes) > 50, f"three days later all {len(codes)} one-time codes are deleted", done)
+        check(kept(rig, codes) == 0 and kept(rig, others) == len(others), "and nothing else", (kept(rig, codes), kept(rig, others)))
+        code, verdict = rig.verify()
+        events = json.loads(verdict)["events"]
+        check(code == 0 and events.get("purged", 0) >= 1 and events["accepted"] == len(codes) + len(others), "the audit log keeps its leaves, says so, and verifies", verdict)
+        rig.stop()
+        check(os.path.getsize(rig.path("state/postern.db")) <= size, "the file has not grown")
+
+
 def custodians(rig):
     keys = {}
     for name, passphrase in PASSPHRASES.items():
@@ -213,16 +261,7 @@ def backup(check, build):
         check(refused.returncode == 1 and "no anchor" in refused.stderr, "on the other host it is refused: nothing tells that it is the newest", refused.stderr)
         consent(check, other, "a restored backup")
         source, channel = Source(other), Channel(other, 6)
-        session, lost = Session(other, "api", 99, 0, lambda: False), []
-        for tag, identifier in enumerate(before.values(), 1):
-            session.say(query=[other.wire.Query(tag=tag, identity=IDENTITY, get=identifier)])
-            answer = None
-            while answer is None:
-                answer = next((each for frame in session.read(10) for each in frame.answer), None)
-            if answer.message.id != identifier:
-                lost.append(identifier)
-        session.close()
-        check(not lost, f"every one of {len(before)} messages that were accepted before the backup is there", lost[:3])
+        check(kept(other, before.values()) == len(before), f"every one of {len(before)} messages that were accepted before the backup is there")
         source.number = 100_000
         source.start(), channel.start()
         check(source.wait_count(100, 30), "messages are accepted there")
@@ -274,7 +313,7 @@ def main():
     parser.add_argument("--build", required=True)
     options = parser.parse_args()
     check = Checks()
-    for part in (old_copies, altered, backup):
+    for part in (old_copies, altered, retention, backup):
         part(check, options.build)
     return check.finish()
 

@@ -133,6 +133,14 @@ text = "Hello"
 )"},
 };
 
+// The same tests run in each profile.
+Profile profile_of_run() {
+  const char* named = std::getenv("POSTERN_PROFILE");
+  const std::optional<Profile> profile = named == nullptr ? Profile::modern : profile_of(named);
+  must(profile.has_value(), "POSTERN_PROFILE names no profile");
+  return *profile;
+}
+
 }  // namespace
 
 Folder::Folder() {
@@ -153,9 +161,9 @@ void Folder::write(const std::string& name, const std::string& text) const {
   must(out.good(), "cannot write " + name);
 }
 
-House::House(const std::string& extra, const std::map<std::string, std::string>& scenarios, const std::map<std::string, std::string>& templates, Profile profile,
+House::House(const std::string& extra, const std::map<std::string, std::string>& scenarios, const std::map<std::string, std::string>& templates, std::optional<Profile> profile,
              bool own_categories)
-    : ring_(Keyring::create(kMorning, profile)) {
+    : ring_(Keyring::create(kMorning, profile.value_or(profile_of_run()))) {
   fs::create_directories(folder_.path() / "state");
   folder_.write("posternd.toml", std::string(kConfig) + (own_categories ? "" : kCategoryRules) + kRoutes + extra);
   for (const auto* files : {&kScenarios, &scenarios})

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,9 +40,9 @@ inline constexpr const char* kOtherUri = "spiffe://bank.example/cards";
 class House {
  public:
   // `extra` is added to posternd.toml, `scenarios` and `templates` are further files (name -> text). With `own_categories`
-  // the rules of categories stand in `extra` too.
+  // the rules of categories stand in `extra` too. The profile is that of POSTERN_PROFILE unless a test asks for one.
   explicit House(const std::string& extra = {}, const std::map<std::string, std::string>& scenarios = {},
-                 const std::map<std::string, std::string>& templates = {}, Profile profile = Profile::modern, bool own_categories = false);
+                 const std::map<std::string, std::string>& templates = {}, std::optional<Profile> profile = {}, bool own_categories = false);
   ~House();
 
   // Ends the vault as a crash does (nothing is said, nothing published) and opens it again.

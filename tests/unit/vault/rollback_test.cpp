@@ -179,6 +179,15 @@ TEST_F(Rollback, AnAnchorOfAnotherGatewayIsNone) {
   EXPECT_NE(opened.what().find("damaged, or of another gateway"), std::string::npos) << opened.what();
 }
 
+TEST_F(Rollback, TheAuditFolderOfAnotherGatewayIsRefusedByItsName) {
+  House other;
+  house.close();
+  write_part(house.state(), "audit", read_part(other.state(), "audit"));
+  const Status opened = house.try_open(Vault::Opening::existing);
+  ASSERT_FALSE(opened.has_value());
+  EXPECT_NE(opened.what().find("audit folder " + house.state() + "/audit: its checkpoint is damaged or of another log"), std::string::npos) << opened.what();
+}
+
 TEST_F(Rollback, EveryFlippedBitOfTheAnchorIsFoundOut) {
   house.close();
   Tree anchor = read_part(house.state(), "anchor");

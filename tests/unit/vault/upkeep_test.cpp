@@ -48,7 +48,7 @@ std::uint64_t scrubbed(House& house) {
 
 class Keeping : public testing::Test {
  protected:
-  House house{kKeep, {}, {}, Profile::modern, /*own_categories=*/true};
+  House house{kKeep, {}, {}, {}, /*own_categories=*/true};
   PeerId api = house.join("api"), sms = house.join("sms");
 
   std::string reached(wire::Category category, const std::string& key = {}) {
