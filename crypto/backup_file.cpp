@@ -258,14 +258,12 @@ Result<Entry> read_entry(Reader& reader) {
 bool is_content(Kind kind, std::string_view name) {
   if (kind == Kind::keys) return name == "ring" || name == "epoch";
   if (name == "postern.db" || name == "keyring" || name == "audit/vkey") return true;
-  for (const std::string_view folder : {"audit/epoch/", "audit/witness/"}) {
-    if (!name.starts_with(folder)) continue;
+  const auto below = [name](std::string_view folder, std::string_view characters) {
+    if (!name.starts_with(folder)) return false;
     const std::string_view file = name.substr(folder.size());
-    return !file.empty() && file.size() <= 128 && file.front() != '.' && std::ranges::all_of(file, [](char c) {
-      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '-' || c == '_';
-    });
-  }
-  return false;
+    return !file.empty() && file.size() <= 128 && file.front() != '.' && file.find_first_not_of(characters) == std::string_view::npos;
+  };
+  return below("audit/epoch/", "0123456789") || below("audit/witness/", "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_");
 }
 
 }  // namespace postern::backup

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "crypto/backup_file.hpp"
 
@@ -37,6 +38,11 @@ std::vector<shamir::Share> shares_of(const Header& header) {
   return shares;
 }
 
+bool leads_out(const std::string& name) {
+  const std::filesystem::path path(name);
+  return path.is_absolute() || std::ranges::any_of(path, [](const std::filesystem::path& part) { return part.empty() || part == "." || part == ".."; });
+}
+
 void from_outside(ByteView file) {
   if (Result<Reader> reader = Reader::begin(source(file)); reader) (void)reader->skip();
   Result<Reader> reader = Reader::begin(source(file));
@@ -60,7 +66,7 @@ void from_inside(ByteView plain) {
     const Result<Entry> entry = read_entry(*reader);
     if (!entry) return;
     if (entry->name.empty()) break;
-    if (entry->name.front() == '/' || entry->name.find("..") != std::string::npos) std::abort();
+    if (leads_out(entry->name)) std::abort();
     Bytes content(static_cast<std::size_t>(std::min<std::uint64_t>(entry->size, plain.size() + 1)));
     if (!reader->read(content)) return;
     seen += content.size();
