@@ -234,7 +234,8 @@ bool Progress::seen(Turn& turn, ConnectorId connector, const std::string& provid
   const Result<std::optional<store::ProviderRow>> stored = context_.store.provider(connector, id);
   if (!stored) turn.fail_with(stored.what());
   if (!stored || *stored) return true;
-  const store::ProviderRow row{connector, id, 0, 0, 0, true};
+  // Of no message; its key tells its age, so that it is not forgotten sooner than a message is.
+  const store::ProviderRow row{connector, id, turn.now() << 20, 0, 0, true};
   turn.batch().providers.push_back(row);
   fresh_ids_.emplace(std::pair(connector, id), row);
   return false;

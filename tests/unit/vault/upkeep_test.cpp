@@ -120,6 +120,28 @@ TEST_F(Keeping, WhatHasNotEndedIsKeptHoweverOld) {
   EXPECT_TRUE(there(id));
 }
 
+TEST_F(Keeping, ARepliesIdIsNotForgottenBeforeAMessageIs) {
+  const PeerId hook = house.join("hook");
+  const auto reply = [&] {
+    wire::ToVault frame;
+    wire::Reply& r = *frame.add_reply();
+    r.set_connector("wa");
+    r.set_provider_id("wamid-1");
+    r.set_from("380671234567");
+    r.set_text("yes");
+    house.say(hook, std::move(frame));
+    house.turn();
+    return std::ranges::count(house.leaves(), EventType::replied, &audit::Leaf::type);
+  };
+  EXPECT_EQ(reply(), 1);
+  house.now += kDay / 2;
+  purge();
+  EXPECT_EQ(reply(), 1) << "told again, it is the same";
+  house.now += kDay;
+  purge();
+  EXPECT_EQ(reply(), 2);
+}
+
 TEST_F(Keeping, AFailedTurnBeginsThePassAnew) {
   const std::string code = reached(wire::OTP);
   house.now += 2 * kDay;
