@@ -8,6 +8,7 @@
 // once, through finish(), which also refuses bytes left over.
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <cstdint>
 #include <span>
@@ -102,8 +103,9 @@ class ByteWriter {
  private:
   template <std::unsigned_integral T>
   void number(T v) {
-    for (int shift = static_cast<int>(sizeof(T) * 8) - 8; shift >= 0; shift -= 8)
-      out_.push_back(static_cast<std::uint8_t>(v >> shift));
+    std::array<std::uint8_t, sizeof(T)> bytes{};
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(v >> (bytes.size() - 1 - i) * 8);
+    out_.insert(out_.end(), bytes.begin(), bytes.end());
   }
   template <std::unsigned_integral T>
   static T checked(std::size_t size) {

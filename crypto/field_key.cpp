@@ -54,7 +54,7 @@ FieldKey FieldKey::create(const Keys& keys, std::uint64_t holder) { return {hold
 Bytes FieldKey::seal(const Keys& keys, Purpose purpose, const Place& place, ByteView plain) const {
   Bytes out(kOverhead + plain.size());
   const std::span<std::uint8_t> nonce = std::span(out).subspan(kNonceAt, Suite::kNonceSize);
-  keys.suite().random(nonce);
+  keys.draw_nonce(nonce);
   const Derived derived = derive(keys.suite(), key_, purpose, place, nonce);
   const std::uint16_t version = keys.newest(Purpose::holder_mask);
   const std::uint64_t masked = holder_ ^ first_64(keys.mac(Purpose::holder_mask, nonce));

@@ -66,6 +66,9 @@ class Keys {
 
   const Suite& suite() const { return *suite_; }
 
+  // Random bytes for one nonce (Suite::kNonceSize), from a block that one call of the system's generator filled.
+  void draw_nonce(std::span<std::uint8_t> out) const;
+
  private:
   struct Version {
     std::uint16_t number;
@@ -73,7 +76,6 @@ class Keys {
   };
   const std::vector<Version>& of(Purpose purpose) const { return versions_[static_cast<std::size_t>(purpose)]; }
   const Version* find(Purpose purpose, std::uint16_t number) const;
-  void draw_nonce(std::span<std::uint8_t> out) const;
 
   const Suite* suite_;
   std::array<std::vector<Version>, kPurposes.size() + 1> versions_;   // by number of the purpose, oldest first

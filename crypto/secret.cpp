@@ -155,6 +155,43 @@ bool Secret::equals(std::span<const std::uint8_t> other) const {
 
 void wipe(void* data, std::size_t size) { sodium_memzero(data, size); }
 
+// ---- residue ----
+
+namespace {
+
+#if defined(__x86_64__)
+// The C library copies through whatever is widest; the upper sixteen registers exist with AVX-512 only.
+[[gnu::target("avx"), gnu::noinline]] void zero_low_registers() { __asm__ volatile("vzeroall" ::: "memory"); }
+
+[[gnu::target("avx512f"), gnu::noinline]] void zero_high_registers() {
+  __asm__ volatile(
+      "vpxorq %%zmm16, %%zmm16, %%zmm16\n vpxorq %%zmm17, %%zmm17, %%zmm17\n vpxorq %%zmm18, %%zmm18, %%zmm18\n vpxorq %%zmm19, %%zmm19, %%zmm19\n"
+      "vpxorq %%zmm20, %%zmm20, %%zmm20\n vpxorq %%zmm21, %%zmm21, %%zmm21\n vpxorq %%zmm22, %%zmm22, %%zmm22\n vpxorq %%zmm23, %%zmm23, %%zmm23\n"
+      "vpxorq %%zmm24, %%zmm24, %%zmm24\n vpxorq %%zmm25, %%zmm25, %%zmm25\n vpxorq %%zmm26, %%zmm26, %%zmm26\n vpxorq %%zmm27, %%zmm27, %%zmm27\n"
+      "vpxorq %%zmm28, %%zmm28, %%zmm28\n vpxorq %%zmm29, %%zmm29, %%zmm29\n vpxorq %%zmm30, %%zmm30, %%zmm30\n vpxorq %%zmm31, %%zmm31, %%zmm31\n" ::: "memory");
+}
+
+void zero_registers() {
+  if (__builtin_cpu_supports("avx512f")) zero_high_registers();
+  if (__builtin_cpu_supports("avx")) zero_low_registers();
+}
+#else
+void zero_registers() {}
+#endif
+
+[[gnu::noinline]] void zero_stack() {
+  constexpr std::size_t kDepth = 256 * 1024;
+  [[gnu::uninitialized]] std::uint8_t below[kDepth];
+  sodium_memzero(below, sizeof below);
+}
+
+}  // namespace
+
+void wipe_residue() {
+  zero_stack();
+  zero_registers();
+}
+
 Result<Secret> read_secret_file(const char* path, std::size_t limit) {
   const auto failed = [&](const std::string& why) { return fail(std::string("credential ") + path + ": " + why); };
   const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

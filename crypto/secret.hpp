@@ -62,6 +62,10 @@ void wipe_text(Text& text) {
   text.clear();
 }
 
+// Wipes what calls that have ended left behind: 256 KiB of stack below the caller's frame, and the vector registers, through which
+// every copy of a text goes and which a core image would show. Some ten microseconds.
+void wipe_residue();
+
 // The whole of a credential file, at most `limit` bytes, without its one trailing newline.
 // Errors: missing, unreadable, too large, readable or writable by others than owner and group.
 Result<Secret> read_secret_file(const char* path, std::size_t limit);

@@ -147,8 +147,7 @@ void add_looking(CLI::App& app, Line& line) {
   verb(app, line, "metrics", "metrics in Prometheus text", "postern metrics", [&] { return metrics(line.common); });
   verb(app, line, "trace", "the life of one message", "postern trace 019ab0c2-3f5e-7a10-8c4d-5e6f70819203", [&] { return trace(line.common, line.trace); })
       ->add_option("id", line.trace.id, "message id")->required();
-  CLI::App* find_verb = verb(app, line, "find", "messages of an address", "postern find --address 380671234567", [&] { return find(line.common, line.find); });
-  find_verb->add_option("--address", line.find.address, "number (digits), e-mail address or push token it was accepted for")->required();
+  CLI::App* find_verb = verb(app, line, "find", "messages that were accepted for the number (digits), e-mail address or push token on standard input", "postern find < address", [&] { return find(line.common, line.find); });
   find_verb->add_option("--limit", line.find.limit, "how many at most")->check(CLI::Range(1, 100000));
   verb(app, line, "doctor", "look at everything and say what to do", "postern doctor", [&] { return doctor(line.common, line.doctor); })
       ->add_option("file", line.doctor.file, "posternd's configuration");
@@ -170,7 +169,7 @@ void add_recipient(CLI::App& app, Line& line) {
   CLI::App* erase = verb(*recipient, line, "erase", "destroy a customer's key: what was kept of the customer is lost for good",
                          "postern recipient erase C-1001 --out certificate.txt", [&] { return recipient_erase(line.common, line.recipient); });
   CLI::Option* reference = erase->add_option("reference", line.recipient.reference, "the bank's reference of the customer");
-  erase->add_option("--address", line.recipient.address, "for a customer without a reference: number (digits), e-mail address or token; '-' reads it")
+  erase->add_flag("--address", line.recipient.by_address, "for a customer without a reference: reads number (digits), e-mail address or token from standard input")
       ->excludes(reference);
   erase->add_option("--out", line.recipient.out, "where the certificate goes");
 }
@@ -181,8 +180,7 @@ void add_numbers(CLI::App& app, Line& line) {
       ->add_option("file", line.numbers.file, "CSV: kind,number,network,date")->required();
   verb(*numbers, line, "check", "check a CSV file and change nothing", "postern numbers check ported.csv", [&] { return numbers_check(line.common, line.numbers); })
       ->add_option("file", line.numbers.file, "CSV: kind,number,network,date")->required();
-  verb(*numbers, line, "show", "what the table says of a number", "postern numbers show 380671234567", [&] { return numbers_show(line.common, line.numbers); })
-      ->add_option("number", line.numbers.number, "E.164 digits")->required();
+  verb(*numbers, line, "show", "what the table says of the number (E.164 digits) on standard input", "postern numbers show < number", [&] { return numbers_show(line.common); });
 }
 
 void add_config(CLI::App& app, Line& line) {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "admin/cli/address_input.hpp"
 #include "admin/cli/output.hpp"
 #include "admin/cli/session.hpp"
 #include "admin/cli/verbs.hpp"
@@ -93,9 +94,11 @@ int numbers_import(const Common& common, const NumbersOptions& options) {
   return kDone;
 }
 
-int numbers_show(const Common& common, const NumbersOptions& options) {
+int numbers_show(const Common& common) {
+  const Result<std::string> number = read_address("Number (digits)");
+  if (!number) return failed(number.what());
   control::Request request;
-  request.set_number(options.number);
+  request.set_number(*number);
   const Result<control::Reply> reply = ask(common.socket, request);
   if (!reply) return failed(reply.what());
   const control::NumbersFacts& facts = reply->numbers();

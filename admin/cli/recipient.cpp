@@ -6,8 +6,8 @@
 
 #include <cstdio>
 #include <fstream>
-#include <iostream>
 
+#include "admin/cli/address_input.hpp"
 #include "admin/cli/output.hpp"
 #include "admin/cli/session.hpp"
 #include "admin/cli/verbs.hpp"
@@ -23,12 +23,10 @@ int recipient_erase(const Common& common, const RecipientOptions& options) {
   control::Request request;
   control::Erase& erase = *request.mutable_erase();
   erase.set_reference(options.reference);
-  if (options.address == "-") {
-    std::string line;
-    std::getline(std::cin, line);
-    erase.set_address(line);
-  } else {
-    erase.set_address(options.address);
+  if (options.by_address) {
+    const Result<std::string> address = read_address("Number (digits), e-mail address or token");
+    if (!address) return failed(address.what());
+    erase.set_address(*address);
   }
   Result<Session> session = Session::open(common.socket);
   if (!session) return failed(session.what());

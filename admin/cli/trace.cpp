@@ -2,6 +2,7 @@
 // The verbs trace and find.
 #include <cstdio>
 
+#include "admin/cli/address_input.hpp"
 #include "admin/cli/output.hpp"
 #include "admin/cli/session.hpp"
 #include "admin/cli/verbs.hpp"
@@ -59,6 +60,8 @@ int trace(const Common& common, const TraceOptions& options) {
 }
 
 int find(const Common& common, const FindOptions& options) {
+  const Result<std::string> address = read_address("Number (digits), e-mail address or push token");
+  if (!address) return failed(address.what());
   Result<Session> session = Session::open(common.socket);
   if (!session) return failed(session.what());
   Json json;
@@ -67,7 +70,7 @@ int find(const Common& common, const FindOptions& options) {
   std::int64_t after = 0;
   do {
     control::Request request;
-    request.mutable_find()->set_address(options.address);
+    request.mutable_find()->set_address(*address);
     request.mutable_find()->set_after(after);
     request.mutable_find()->set_limit(options.limit - found);
     const Result<control::Reply> reply = session->ask(request);

@@ -74,7 +74,8 @@ int restore(const Common& common, const RestoreOptions& options);
 struct TraceOptions { std::string id; };
 int trace(const Common& common, const TraceOptions& options);
 
-struct FindOptions { std::string address; unsigned limit = 20; };
+struct FindOptions { unsigned limit = 20; };
+// The address is read from standard input, here and below.
 int find(const Common& common, const FindOptions& options);
 
 struct AuditOptions { std::string folder; std::vector<std::string> vkeys; };
@@ -82,13 +83,13 @@ int audit_verify(const Common& common, const AuditOptions& options);
 
 int audit_check_text(const Common& common, const TraceOptions& options);
 
-struct RecipientOptions { std::string reference, address, out; };
+struct RecipientOptions { std::string reference, out; bool by_address = false; };
 int recipient_erase(const Common& common, const RecipientOptions& options);
 
-struct NumbersOptions { std::string file, number; };
+struct NumbersOptions { std::string file; };
 int numbers_import(const Common& common, const NumbersOptions& options);
 int numbers_check(const Common& common, const NumbersOptions& options);
-int numbers_show(const Common& common, const NumbersOptions& options);
+int numbers_show(const Common& common);
 
 struct ConfigOptions { std::string file = "/etc/postern/posternd.toml"; };
 int config_check(const Common& common, const ConfigOptions& options);

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "crypto/secret.hpp"
+
 namespace postern {
 namespace {
 
@@ -28,6 +30,15 @@ Result<sockaddr_un> address_of(const std::string& path) {
 }
 
 std::string reason_of(int error) { return std::strerror(error); }
+
+// Takes `count` bytes off the front; what was moved leaves nothing where it stood.
+void drop_front(std::string& buffer, std::size_t& count) {
+  const std::size_t rest = buffer.size() - count;
+  std::memmove(buffer.data(), buffer.data() + count, rest);
+  wipe(buffer.data() + rest, count);
+  buffer.resize(rest);
+  count = 0;
+}
 
 int connected(const sockaddr_un& address) {
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -85,6 +96,8 @@ void FrameSocket::flush() {
   while (out_at_ < out_.size()) {
     const ssize_t wrote = ::send(fd_, out_.data() + out_at_, out_.size() - out_at_, MSG_NOSIGNAL);
     if (wrote > 0) {
+      // Frames hold texts and numbers, and the buffer lives as long as the connection.
+      wipe(out_.data() + out_at_, static_cast<std::size_t>(wrote));
       out_at_ += static_cast<std::size_t>(wrote);
       continue;
     }
@@ -94,10 +107,7 @@ void FrameSocket::flush() {
       return;
     }
     write_.start();
-    if (out_at_ > out_.size() / 2 && out_at_ > kReadChunk) {
-      out_.erase(0, out_at_);
-      out_at_ = 0;
-    }
+    if (out_at_ > out_.size() / 2 && out_at_ > kReadChunk) drop_front(out_, out_at_);
     return;
   }
   out_.clear();
@@ -116,9 +126,11 @@ void FrameSocket::on_readable() {
   std::string& ended = ended_;  // why nothing more comes; whole frames that came before it still count
   for (std::size_t turn = 0; turn < kReadTurn && ended.empty();) {
     const std::size_t at = in_.size();
-    in_.resize(at + kReadChunk);
-    const ssize_t got = ::read(fd_, in_.data() + at, kReadChunk);
-    in_.resize(at + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    ssize_t got = 0;
+    in_.resize_and_overwrite(at + kReadChunk, [&](char* data, std::size_t) {
+      got = ::read(fd_, data + at, kReadChunk);
+      return at + static_cast<std::size_t>(std::max<ssize_t>(got, 0));
+    });
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
     if (got <= 0) {
@@ -136,14 +148,13 @@ void FrameSocket::on_readable() {
     const std::string_view frame(in_.data() + in_at_ + 4, size);
     in_at_ += 4 + size;
     handlers_.frame(frame);
-    if (!*alive || fd_ < 0) return;
+    if (!*alive) return;
+    wipe(in_.data() + in_at_ - size, size);
+    if (fd_ < 0) return;
   }
   if (!ended.empty() && paused_) return read_.stop();  // the rest waits for resume()
   if (!ended.empty()) return shut(ended);
-  if (in_at_ == in_.size() || in_at_ > kReadChunk) {
-    in_.erase(0, in_at_);
-    in_at_ = 0;
-  }
+  if (in_at_ == in_.size() || in_at_ > kReadChunk) drop_front(in_, in_at_);
   if (in_.empty() && in_.capacity() > kReadTurn) in_.shrink_to_fit();
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: length-framed messages over one Unix stream socket; the bottom of the connector protocol
 // and of the control protocol, on both sides. Threads: one loop. Ownership: owns the descriptor.
+// Frames are wiped from its buffers as soon as they are sent or handled.
 // Limits: a frame is 1..kMaxFrame bytes; at most `write_limit` bytes wait to be written, after which
 // the peer is too slow and the socket closes.
 // Errors: any broken frame closes the socket; closed() is told once, with a reason, and never from

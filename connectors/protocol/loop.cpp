@@ -7,8 +7,12 @@
 #include <cstdlib>
 #include <utility>
 
+#include "crypto/secret.hpp"
+
 namespace postern {
 namespace {
+
+constexpr timeval kTidyAfter{0, 250'000};
 
 [[noreturn]] void no_loop() {
   std::fputs("postern: the event loop could not be created\n", stderr);
@@ -35,17 +39,33 @@ void EventFree::operator()(event* e) const { event_free(e); }
 Loop::Loop() : base_(event_base_new()) {
   if (base_ == nullptr) no_loop();
   wake_ = made(event_new(base_, -1, 0, [](evutil_socket_t, short, void* self) { static_cast<Loop*>(self)->run_deferred(); }, this));
+  tidy_ = made(event_new(base_, -1, 0, [](evutil_socket_t, short, void* self) { static_cast<Loop*>(self)->tidy_due_ = true; }, this));
 }
 
 Loop::~Loop() {
   wake_.reset();
+  tidy_.reset();
   event_base_free(base_);
 }
 
-void Loop::run() { event_base_loop(base_, EVLOOP_NO_EXIT_ON_EMPTY); }
+void Loop::run() {
+  for (stopped_ = false; !stopped_;) {
+    event_base_loop(base_, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
+    // Not in the event itself: here every callback has returned, and what they left lies below this frame.
+    if (std::exchange(tidy_due_, false)) {
+      wipe_residue();
+      tidy_armed_ = false;
+    } else if (!std::exchange(tidy_armed_, true)) {
+      event_add(tidy_.get(), &kTidyAfter);
+    }
+  }
+}
 void Loop::run_once() { event_base_loop(base_, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY); }
 void Loop::poll() { event_base_loop(base_, EVLOOP_NONBLOCK); }
-void Loop::stop() { event_base_loopbreak(base_); }
+void Loop::stop() {
+  stopped_ = true;
+  event_base_loopbreak(base_);
+}
 
 void Loop::defer(std::function<void()> work) {
   // By a timer of no time, not event_active(): work that defers itself must let sockets and signals be served.

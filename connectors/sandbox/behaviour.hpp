@@ -15,7 +15,7 @@ namespace postern::sandbox {
 //   13  throttled: the first two tries are refused as too fast, then delivered
 //   14  permanent error: the number does not exist
 //   15  read: delivered and then read where the channel can tell
-//   16  delivered, read, and the customer answers YES
+//   16  delivered, read, and the customer answers: YES, or what DIR/answers.json has for the number
 //   17  handset off: accepted, then a receipt says undelivered
 //   any other ending: delivered
 // Push tokens by their first word up to '-':

@@ -13,13 +13,14 @@
 #include <vector>
 
 #include "connectors/protocol/loop.hpp"
+#include "connectors/sandbox/files.hpp"
 #include "connectors/sources/json/document.hpp"
 #include "connectors/sources/json/writer.hpp"
 
 namespace postern::sandbox {
 namespace {
 
-constexpr std::size_t kMaxLine = 1024 * 1024;
+constexpr std::size_t kMaxLine = 1024 * 1024, kMaxAnswers = 64 * 1024, kMaxAnswer = 160;
 
 std::string time_text(std::int64_t unix_ms) {
   std::tm utc{};
@@ -52,8 +53,9 @@ std::string as_seen(json::Value message) {
 
 }  // namespace
 
-Result<std::unique_ptr<Handsets>> Handsets::open(const std::string& file) {
+Result<std::unique_ptr<Handsets>> Handsets::open(const std::string& file, const std::string& answers) {
   std::unique_ptr<Handsets> handsets(new Handsets);
+  handsets->answers_ = answers;
   if (file.empty()) return handsets;
   // What customers read is theirs: only the bank's own user sees the file.
   const int fd = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
@@ -64,6 +66,14 @@ Result<std::unique_ptr<Handsets>> Handsets::open(const std::string& file) {
     return fail("handsets " + file + ": " + std::strerror(error));
   }
   return handsets;
+}
+
+std::string Handsets::answer_of(std::string_view number) const {
+  const Result<std::string> text = answers_.empty() ? fail("none") : read_file(answers_);
+  json::Document document;
+  if (!text || document.parse(*text, kMaxAnswers)) return "YES";
+  const std::string_view answer = document.root().find(number).text();
+  return answer.empty() ? "YES" : std::string(answer.substr(0, kMaxAnswer));
 }
 
 void Handsets::receive(const Received& message) {

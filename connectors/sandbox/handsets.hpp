@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: what customers' handsets and mailboxes received, as a person would see it: one JSON line a
-// message in DIR/phones.jsonl. Used by: the sandbox only. Threads: one.
+// message in DIR/phones.jsonl. What customers who answer say: YES, or what DIR/answers.json has for their number.
+// Used by: the sandbox only. Threads: one.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +26,11 @@ struct Received {
 
 class Handsets {
  public:
-  // Appends to `file`; an empty name records nothing (load runs).
-  static Result<std::unique_ptr<Handsets>> open(const std::string& file);
+  // Appends to `file`; an empty name records nothing (load runs). `answers`: an object of number -> text, which need not exist.
+  static Result<std::unique_ptr<Handsets>> open(const std::string& file, const std::string& answers = {});
   void receive(const Received& message);
+  // What the customer of this number answers, at most 160 characters.
+  std::string answer_of(std::string_view number) const;
   std::uint64_t count() const { return count_; }
 
   // The messages of the file, grouped by handset, as text for a terminal.
@@ -36,6 +39,7 @@ class Handsets {
  private:
   struct FileClose { void operator()(std::FILE* f) const { std::fclose(f); } };
   std::unique_ptr<std::FILE, FileClose> file_;
+  std::string answers_;
   std::uint64_t count_ = 0;
 };
 

@@ -417,7 +417,7 @@ void Providers::World::inbound_yes(milliseconds wait, const std::string& wamid, 
         .text(wamid + ".reply")
         .key("timestamp")
         .text(std::to_string(wall_ms() / 1000));
-    w.key("type").text("text").key("text").object().key("body").text("YES").end_object();
+    w.key("type").text("text").key("text").object().key("body").text(handsets_.answer_of(from)).end_object();
     w.key("context").object().key("id").text(wamid).end_object().end_object();
     enqueue(std::move(item));
   });

@@ -514,7 +514,7 @@ void Smsc::Impl::deliver(Client& client, Inbound&& inbound) {
     out.text_parameter(tag::kReceiptedMessageId, id);
     out.parameter(tag::kMessageState, inbound.state);
   } else {
-    out.octets("YES");
+    out.octets(handsets_ == nullptr ? "YES" : handsets_->answer_of(inbound.handset));
   }
   out.end();
   client.unanswered.emplace(client.sequence, std::move(inbound));

@@ -33,7 +33,7 @@ class World {
     const Result<Ports> ports = bank_.ports();
     if (!ports) return fail(ports.what());
     Result<std::unique_ptr<Handsets>> handsets =
-        Handsets::open(phones == Phones::recorded ? bank_.path("phones.jsonl") : "");
+        Handsets::open(phones == Phones::recorded ? bank_.path("phones.jsonl") : "", bank_.path("answers.json"));
     if (!handsets) return fail(handsets.what());
     handsets_ = std::move(*handsets);
     if (const Status open = open_smsc(ports->network_a, kNetworkA, "smsc-a.password", network_a_); !open) return open;

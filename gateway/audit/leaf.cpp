@@ -69,6 +69,7 @@ std::optional<Leaf> decode_leaf(ByteView bytes) {
 
 Bytes encode(const Body& body) {
   Bytes bytes;
+  bytes.reserve(128);
   ByteWriter out(bytes);
   for (const auto& [field, text] : body) {
     const std::string_view shown = cut_utf8(text, kMaxField);

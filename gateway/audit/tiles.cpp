@@ -290,9 +290,10 @@ Status Tiles::append(const std::vector<Entry>& entries) {
 Status Tiles::add(ByteView leaf, const Hash& hash) {
   const std::size_t bundle_before = bundle_.size();
   ByteWriter(bundle_).view16(leaf);
-  if (const Status wrote = write_completed(hash); !wrote) {
+  const Result<std::vector<Hash>> roots = write_completed(hash);
+  if (!roots) {
     bundle_.resize(bundle_before);
-    return wrote;
+    return fail(roots.what());
   }
   ++size_;
   if (size_ % kWidth == 0) bundle_.clear();
@@ -302,26 +303,28 @@ Status Tiles::add(ByteView leaf, const Hash& hash) {
     std::vector<Hash>& tile = levels_[level];
     tile.push_back(carried);
     if (tile.size() < kWidth) return {};
-    carried = subtree_root(tile);
+    carried = (*roots)[level];
     tile.clear();
   }
 }
 
-// Writes the bundle and the tiles that one more leaf completes.
-Status Tiles::write_completed(Hash carried) {
+// Writes the bundle and the tiles that one more leaf completes; the roots of those tiles, lowest level first.
+Result<std::vector<Hash>> Tiles::write_completed(Hash carried) {
   std::uint64_t number = size_ + 1;
-  if (number % kWidth != 0) return {};
+  std::vector<Hash> roots;
+  if (number % kWidth != 0) return roots;
   const std::string bundle = folder_ + "/tile/entries/" + tile_path(number / kWidth - 1);
-  if (const Status wrote = write_finished(bundle, bundle_); !wrote) return wrote;
+  if (const Status wrote = write_finished(bundle, bundle_); !wrote) return fail(wrote.what());
   for (std::size_t level = 0; number % kWidth == 0; ++level) {
     number /= kWidth;
     std::vector<Hash> tile = level < levels_.size() ? levels_[level] : std::vector<Hash>();
     tile.push_back(carried);
     const std::string path = folder_ + "/tile/" + std::to_string(level) + "/" + tile_path(number - 1);
-    if (const Status wrote = write_finished(path, hashes_as_bytes(tile)); !wrote) return wrote;
+    if (const Status wrote = write_finished(path, hashes_as_bytes(tile)); !wrote) return fail(wrote.what());
     carried = subtree_root(tile);
+    roots.push_back(carried);
   }
-  return {};
+  return roots;
 }
 
 // The unfinished tiles hold the right edge: the largest subtrees stand first, in the highest level.

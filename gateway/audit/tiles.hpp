@@ -53,7 +53,7 @@ class Tiles {
  private:
   Tiles(std::string folder, Verifier identity, Load load) : folder_(std::move(folder)), identity_(std::move(identity)), load_(std::move(load)) {}
   Status add(ByteView leaf, const Hash& hash);
-  Status write_completed(Hash carried);
+  Result<std::vector<Hash>> write_completed(Hash carried);
   bool resume(std::uint64_t size);
   Status mend();
   Status write_keys();

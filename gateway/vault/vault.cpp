@@ -374,7 +374,7 @@ Status Vault::finish_turn() {
     turn_.abandon();
     dispatcher_.forget();
     for (auto& [id, peer] : peers_) {
-      peer.out.Clear();
+      wire::ToConnector().Swap(&peer.out);  // not Clear(), which keeps the old bytes for reuse
       // Its farewell was lost with the turn.
       if (peer.left) inbox_.push_back({id, Said::What::left, {}});
     }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // How fast one vault takes messages through their whole life without sockets: accept, deliver, result, receipt,
 // each a turn with its own durable commit, in batches. One JSON line for each batch size:
-//   vault_bench [--messages N] [--folder DIR]
+//   vault_bench [--messages N] [--folder DIR] [--batches N,N,...]
 // `messages_per_s` is wall time with the store's syncs, `cpu_us` this process's CPU time for one message.
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -100,14 +101,18 @@ void run(std::size_t batch, std::size_t messages) {
 
 int main(int argc, char** argv) {
   std::size_t messages = 20'000;
+  std::vector<std::size_t> batches{1, 10, 100, 1000};
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--messages") == 0 && i + 1 < argc) messages = std::strtoull(argv[++i], nullptr, 10);
     else if (std::strcmp(argv[i], "--folder") == 0 && i + 1 < argc) setenv("TMPDIR", argv[++i], 1);
-    else {
-      std::fprintf(stderr, "usage: vault_bench [--messages N] [--folder DIR]\n");
+    else if (std::strcmp(argv[i], "--batches") == 0 && i + 1 < argc) {
+      batches.clear();
+      for (char* at = argv[++i]; *at != '\0'; at += *at == ',') batches.push_back(std::max(std::strtoull(at, &at, 10), 1ULL));
+    } else {
+      std::fprintf(stderr, "usage: vault_bench [--messages N] [--folder DIR] [--batches N,N,...]\n");
       return 2;
     }
   }
-  for (const std::size_t batch : {std::size_t{1}, std::size_t{10}, std::size_t{100}, std::size_t{1000}}) run(batch, std::max(std::min(messages, batch * 2000), batch));
+  for (const std::size_t batch : batches) run(batch, std::max(std::min(messages, batch * 2000), batch));
   return 0;
 }

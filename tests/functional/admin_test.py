@@ -71,8 +71,8 @@ class Gateway:
         return subprocess.run([self.build / "admin" / "postern", "--socket", self.folder / "run" / "control.sock", *words],
                               input=text, capture_output=True, text=True, timeout=120)
 
-    def json(self, *words):
-        answer = self.postern(*words, "--json")
+    def json(self, *words, text=None):
+        answer = self.postern(*words, "--json", text=text)
         return json.loads(answer.stdout)
 
 
@@ -213,12 +213,16 @@ def portability(gateway):
     header = "kind,number,network,date\n"
     table.write_text(header + "range,38067,25503,\nported,380671234567,25501,2026-05-02\n")
     check(gateway.postern("numbers", "import", str(table)).returncode == 0, "a good table is imported")
-    shown = gateway.json("numbers", "show", "380671234567")
+    shown = gateway.json("numbers", "show", text="380671234567\n")
     check(shown == {"known": True, "current": "25501", "original": "25503", "ported": True}, "a ported number shows its current and its original network")
     table.write_text(header + "range,38067,25503,\nrange,abc,25503,\nported,12,25501,\nported,380671234567,2550,2026-05-02\nported,380671234568,25501,yesterday\n")
     answer = gateway.postern("numbers", "import", str(table))
     check(answer.returncode == 1 and all(f"line {n}:" in answer.stderr for n in (3, 4, 5, 6)), "every bad line is named with its number")
-    check(gateway.json("numbers", "show", "380671234567")["current"] == "25501", "and nothing was imported: the old table serves on")
+    check(gateway.json("numbers", "show", text="380671234567\n")["current"] == "25501", "and nothing was imported: the old table serves on")
+    none = gateway.postern("numbers", "show", text="\n")
+    check(none.returncode == 1 and "standard input" in none.stderr, "a number comes on standard input")
+    check(gateway.postern("find", "380671234567").returncode == 2, "and an address is no argument: others could read it there")
+    check(gateway.postern("find", text="380671234567\n").returncode == 3, "an address of nobody finds nothing")
     check(gateway.postern("numbers", "check", str(table)).returncode == 3, "numbers check refuses it too")
     check(gateway.postern("numbers", "import", str(gateway.folder / "none.csv")).returncode == 1, "a missing file is an error")
     check(gateway.json("audit", "verify")["events"].get("numbers-imported") == 1, "the import stands in the audit log")

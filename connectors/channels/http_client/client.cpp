@@ -11,9 +11,12 @@ namespace postern::http_client {
 namespace {
 
 constexpr std::size_t kIdleHandles = 128;
-// Providers close idle connections after a minute or more. A connection that has rested this long is
-// not used again, so that a request is seldom lost in the moment of closing.
+// Providers close idle connections after a minute or more. Of several connections one that has rested this long beside a busy one
+// is not used again, so that a request is seldom lost in the moment of closing.
 constexpr long kMaxRestSeconds = 45;
+// libcurl, nghttp2 and OpenSSL keep the last frames of a connection, which hold a text and a number, in buffers as long as it
+// lives. So when nothing is under way connections end; the next request makes one, at the price of a handshake.
+constexpr std::chrono::milliseconds kRest{500};
 
 struct HeadersFree {
   // libcurl copies each line; one of them holds the token.
@@ -118,17 +121,10 @@ class CurlClient final : public Client {
   CurlClient(Loop& loop, ClientSettings settings)
       : loop_(loop),
         settings_(std::move(settings)),
-        multi_(curl_multi_init()),
         timer_(loop, [this] { act(CURL_SOCKET_TIMEOUT, 0); }),
+        rest_(loop, [this] { end_connections(); }),
         alive_(std::make_shared<bool>(true)) {
-    if (multi_ == nullptr) std::abort();
-    CURLM* multi = multi_.get();
-    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
-    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
-    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, this);
-    curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
-    curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, settings_.connections);
+    make_multi();
   }
 
   ~CurlClient() override {
@@ -170,6 +166,7 @@ class CurlClient final : public Client {
     if (found == transfers_.end() || found->second->left) return false;
     curl_multi_remove_handle(multi_.get(), found->second->easy.get());
     transfers_.erase(found);
+    if (transfers_.empty()) rest_.start(kRest);
     return true;
   }
 
@@ -182,6 +179,26 @@ class CurlClient final : public Client {
           write(client.loop_, fd, Watch::For::write, [&client, fd] { client.act(fd, CURL_CSELECT_OUT); }) {}
     Watch read, write;
   };
+
+  void make_multi() {
+    multi_.reset(curl_multi_init());
+    if (multi_ == nullptr) std::abort();
+    CURLM* multi = multi_.get();
+    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
+    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, this);
+    curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+    curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, settings_.connections);
+  }
+
+  // Ends every connection and what was kept for it.
+  void end_connections() {
+    if (!transfers_.empty()) return;
+    idle_.clear();
+    timer_.stop();
+    make_multi();
+  }
 
   Easy take_handle() {
     if (idle_.empty()) {
@@ -283,6 +300,7 @@ class CurlClient final : public Client {
       curl_multi_remove_handle(multi_.get(), transfer->easy.get());
       Outcome outcome = judge(*transfer, code);
       retire(std::move(transfer->easy));
+      if (transfers_.empty()) rest_.start(kRest);
       transfer->done(std::move(outcome));
     }
   }
@@ -318,7 +336,7 @@ class CurlClient final : public Client {
   ClientSettings settings_;
   std::unordered_map<curl_socket_t, std::unique_ptr<Socket>> sockets_;
   std::unique_ptr<CURLM, MultiFree> multi_;
-  Timer timer_;
+  Timer timer_, rest_;
   std::vector<Easy> idle_;
   std::unordered_map<Ticket, std::unique_ptr<Transfer>> transfers_;
   Ticket last_ticket_ = 0;

@@ -5,7 +5,8 @@
 // Ownership: the Client outlives no loop; destroying it drops requests under way without a callback.
 // Security: HTTPS only, no redirects, TLS 1.2 with ECDHE and AEAD or TLS 1.3, the server's chain against the
 // given CA file alone and its name against the URL; environment proxies are ignored. Bearer tokens come
-// from a Secret and are wiped from every buffer of ours; libcurl's own send buffers are beyond our reach.
+// from a Secret and are wiped from every buffer of ours. Half a second after the last request every connection is ended, since the
+// libraries keep its last frames as long as it lives.
 // Errors and limits: see Outcome. An answer is at most `max_answer` bytes.
 #pragma once
 

@@ -237,9 +237,9 @@ void Connection::flush_answers() {
     const bool nothing_half_read = parser_.fresh() || parser_.state() == RequestParser::State::complete;
     const bool last = slot.last || slot.response.close || (core_.draining() && slots_.empty() && nothing_half_read);
     std::string& bytes = core_.scratch();
-    bytes.clear();
     write_response(bytes, slot.response, core_.date(), {.close = last, .head_only = slot.head_only});
     write(bytes);
+    wipe_text(bytes);  // it may hold a customer's answer
     since_ = steady_ms();
     if (!last) continue;
     slots_.clear();

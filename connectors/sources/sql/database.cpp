@@ -5,9 +5,11 @@
 #include <fmt/core.h>
 #include <libpq-fe.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
 
 #include <array>
 #include <charconv>
+#include <cstring>
 #include <utility>
 
 namespace postern::sql {
@@ -58,6 +60,8 @@ void Answer::Clear::operator()(pg_result* result) const { PQclear(result); }
 void Database::Finish::operator()(pg_conn* connection) const { PQfinish(connection); }
 
 std::size_t Answer::rows() const { return result_ ? static_cast<std::size_t>(PQntuples(result_.get())) : 0; }
+
+std::size_t Answer::size() const { return result_ ? PQresultMemorySize(result_.get()) : 0; }
 
 std::size_t Answer::changed() const {
   const std::string_view text = result_ ? PQcmdTuples(result_.get()) : "";
@@ -212,7 +216,18 @@ Failure Database::connection_failure() const {
   return failure;
 }
 
+// What libpq and OpenSSL keep for a connection that stands, as far as they let us.
+void Database::forget_secrets() {
+  // The password has done its work. libpq gives its own copy to look at; a connection that is lost is made anew from the credential.
+  if (char* password = PQpass(connection_.get()); password != nullptr) wipe(password, std::strlen(password));
+  if (SSL* ssl = static_cast<SSL*>(PQsslStruct(connection_.get(), "OpenSSL")); ssl != nullptr) {
+    SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
+    SSL_set_options(ssl, SSL_OP_CLEANSE_PLAINTEXT);
+  }
+}
+
 void Database::begin_session() {
+  forget_secrets();
   if (PQsetnonblocking(connection_.get(), 1) != 0 || PQenterPipelineMode(connection_.get()) != 1)
     return drop(connection_failure());
   phase_ = Phase::opening;

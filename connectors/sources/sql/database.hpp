@@ -44,6 +44,8 @@ class Answer {
   bool ok() const { return !failure_.has_value(); }
   const Failure& failure() const { return *failure_; }
   std::size_t rows() const;
+  // At least the bytes that came from the server for it.
+  std::size_t size() const;
   // Rows changed by an UPDATE.
   std::size_t changed() const;
   // Nothing for NULL.
@@ -105,6 +107,7 @@ class Database {
   void on_connecting();
   void watch_socket(bool want_write);
   void begin_session();
+  void forget_secrets();
   void sent(bool good, Done done);
   void on_readable();
   void on_writable();

@@ -17,6 +17,8 @@ constexpr std::size_t kRowsATurn = 400;
 constexpr std::chrono::milliseconds kFirstBackoff = 200ms, kLastBackoff = 30s;
 constexpr std::chrono::milliseconds kConfigPause = 10s;
 constexpr std::chrono::milliseconds kDrainLimit = 7s;
+constexpr std::chrono::milliseconds kBlankAfter = 250ms;
+constexpr std::size_t kBlankMore = 16 * 1024;  // answers of other statements may have stood before the rows
 
 }  // namespace
 
@@ -65,6 +67,7 @@ Status SqlSource::start(Loop& loop, Link& link) {
     claim();
   });
   tell_ = std::make_unique<Timer>(loop, [this] { tell_quarantined(); });
+  blank_ = std::make_unique<Timer>(loop, [this] { blank(); });
   drain_limit_ = std::make_unique<Timer>(loop, [this] {
     if (const std::function<void()> done = std::exchange(drained_, {})) done();
   });
@@ -222,6 +225,10 @@ void SqlSource::claim_lapsed() {
 
 void SqlSource::on_rows(const Answer& answer) {
   const std::int64_t now = wall_ms();
+  if (answer.rows() > 0) {
+    if (unread_ == 0) blank_->start(kBlankAfter);
+    unread_ = std::max(unread_, answer.size());
+  }
   for (std::size_t i = 0; i < answer.rows(); ++i) {
     Row row;
     for (std::size_t column = 0; column < kCells; ++column) row[column] = answer.cell(i, column);
@@ -234,6 +241,16 @@ void SqlSource::on_rows(const Answer& answer) {
   }
   feed();
   flush_soon();
+}
+
+// libpq reads into one buffer that it keeps, so rows lie there until something else is read over them: as many blanks.
+void SqlSource::blank() {
+  const std::size_t size = std::exchange(unread_, 0);
+  if (!serving_ || size == 0) return;  // without a connection there is no buffer
+  database_->run(statements_.blank, {std::to_string(size + kBlankMore)}, [this](Answer&& answer) {
+    if (!answer.ok()) return on_failure(answer.failure(), "read blanks over the rows");
+    flush_soon();
+  });
 }
 
 // Says to the vault what one frame holds, the rest in the next turn of the loop.

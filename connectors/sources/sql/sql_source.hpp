@@ -55,6 +55,7 @@ class SqlSource final : public Connector {
   void quarantine(std::int64_t id, const Quarantine& fault);
   void on_verdict(const wire::Verdict& verdict);
   void release_all();
+  void blank();
   std::size_t unsettled() const;
 
   // Answers back
@@ -76,12 +77,13 @@ class SqlSource final : public Connector {
   Link* link_ = nullptr;
   std::shared_ptr<bool> alive_;
   std::unique_ptr<Database> database_;
-  std::unique_ptr<Timer> poll_, lapsed_, renew_, connect_, hold_, tell_, drain_limit_;
+  std::unique_ptr<Timer> poll_, lapsed_, renew_, connect_, hold_, tell_, blank_, drain_limit_;
 
   bool serving_ = false;    // connected, and the table fits
   bool recovered_ = false;  // what an earlier process had claimed is free again
   bool more_ = false;       // the table probably holds more new rows than the last claim took
   bool claiming_ = false, flush_due_ = false, feeding_ = false, holding_ = false, draining_ = false;
+  std::size_t unread_ = 0;  // bytes of rows that may still lie in libpq's buffer
   std::int64_t pause_until_ms_ = 0;  // monotonic; nothing is claimed before
   std::chrono::milliseconds backoff_;
   std::string last_failure_, health_detail_;

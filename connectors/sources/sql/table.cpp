@@ -68,7 +68,7 @@ Result<TableName> TableName::parse(std::string_view text) {
 }
 
 std::vector<Statement> Statements::served() const {
-  return {claim, claim_lapsed, recover, renew, release, accept, reject, finish, progress};
+  return {claim, claim_lapsed, recover, renew, release, accept, reject, finish, progress, blank};
 }
 
 Statements statements_for(const TableName& name) {
@@ -79,6 +79,7 @@ Statements statements_for(const TableName& name) {
       "claim_lapsed",
       claim(table,
             "status = 1 AND claimed_at < clock_timestamp() - $4::int8 * interval '1 millisecond' ORDER BY claimed_at")};
+  s.blank = {"blank", "SELECT pg_catalog.repeat(' ', $1::integer)"};
   s.recover = {
       "recover",
       fmt::format("UPDATE {} SET status = 0, claimed_by = NULL, claimed_at = NULL WHERE status = 1 AND claimed_by = $1",

@@ -69,6 +69,7 @@ struct Statements {
   Statement reject;        // ids, error texts
   Statement finish;        // keys, message ids, outcomes, reasons, times in ms
   Statement progress;      // keys, message ids, words, times in ms
+  Statement blank;         // count -> as many blanks
   Statement columns;       // table name -> name, type, size limit of each column
   Statement look;          // limit, largest row in bytes -> cells of rows that would be claimed
   Statement count;         // lease in ms -> new, lapsed, claimed, accepted, rejected, done
