@@ -184,8 +184,8 @@ void Turn::note(Flight& flight, const engine::Happened& what, bool ended_here, a
   }
   if (ended_here) {
     entry.state = flight.state;
-    // One leaf says both what happened and how the message ended by it.
-    if (what.reason.empty() || what.type != EventType::ended) body.emplace_back(audit::Field::text, flight.reason);
+    // One leaf says both what happened and how the message ended by it. What its type says already needs no sealed word.
+    if (what.type != EventType::ended && flight.reason != name_of(what.type)) body.emplace_back(audit::Field::text, flight.reason);
   }
   const std::uint64_t sequence = append(std::move(entry), body, flight);
   flight.last_leaf = sequence + 1;

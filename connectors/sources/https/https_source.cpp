@@ -57,7 +57,10 @@ Status HttpsSource::start(Loop& loop, Link& link) {
 
 void HttpsSource::drain(std::function<void()> done) {
   api_->drain();
-  server_->drain(std::move(done));
+  server_->drain([this, done = std::move(done)] {
+    tally_->finish();
+    done();
+  });
 }
 
 void HttpsSource::append_metrics(std::string& text) const {

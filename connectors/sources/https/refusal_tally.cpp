@@ -24,6 +24,12 @@ void RefusalTally::count(const HandshakeFailure& failure) {
   timer_.start(kSpan);
 }
 
+void RefusalTally::finish() {
+  if (!running_ || !ready_()) return;
+  timer_.stop();
+  tell();
+}
+
 void RefusalTally::tell() {
   if (!ready_()) return timer_.start(kSpan);
   running_ = false;

@@ -25,6 +25,8 @@ class RefusalTally {
   RefusalTally(Loop& loop, std::function<bool()> ready, std::function<void(wire::Observation&&)> observe);
 
   void count(const HandshakeFailure& failure);
+  // Tells at once what was counted; for a program that is about to end.
+  void finish();
   // Since the start, by reason.
   const std::map<std::string, std::uint64_t>& totals() const { return totals_; }
 

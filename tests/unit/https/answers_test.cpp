@@ -128,6 +128,19 @@ TEST_F(TallyTest, AFloodOfCertificatesStaysBounded) {
   EXPECT_EQ(sum, 100'000U) << "and none is lost";
 }
 
+// A gateway that was told to stop within a second of a refusal left it out of its audit log.
+TEST_F(TallyTest, AnEndTellsWhatWasCounted) {
+  tally_.finish();
+  EXPECT_TRUE(told_.empty()) << "nothing to tell";
+  tally_.count({"revoked", "aa"});
+  tally_.finish();
+  ASSERT_EQ(told_.size(), 1U);
+  tally_.count({"revoked", "aa"});
+  told_.clear();
+  wait_until_told();
+  EXPECT_EQ(told_.size(), 1U) << "and it goes on after it";
+}
+
 TEST_F(TallyTest, CountsWaitForTheVault) {
   ready_ = false;
   tally_.count({"expired", "aa"});
