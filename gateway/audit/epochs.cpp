@@ -55,10 +55,14 @@ Body Epochs::body_of(const Epoch& epoch) const {
 
 // The next epoch follows without a gap. What the gateway slept through becomes as few epochs as may be.
 Status Epochs::prepare(std::int64_t utc_us) {
+  // Its leaf may stand in the store though the commit was told as failed (a sync that failed): the same key is offered again.
+  if (!next_.signing_key.empty()) return {};
   const std::int64_t begins = now_.ends_us, slept = utc_us - begins;
   const std::int64_t length = slept < kEpochUs ? kEpochUs : std::min(slept, kLongestEpochUs);
   next_ = {now_.number + 1, begins, begins + length, keys_->suite().new_signing_key()};
-  return save(/*with_next=*/true);
+  Status saved = save(/*with_next=*/true);
+  if (!saved) next_ = {};
+  return saved;
 }
 
 Status Epochs::close() {

@@ -351,9 +351,10 @@ Status Tiles::publish_last_of(std::uint32_t epoch, const std::vector<Signer>& si
   const Result<std::string> text = settle(signers);
   if (!text) return fail(text.what());
   const std::string path = folder_ + "/" + epoch_path(epoch);
-  // The folder's name becomes durable with the checkpoint beside it.
-  std::error_code ignored;
-  fs::create_directories(fs::path(path).parent_path(), ignored);
+  // The folder's name becomes durable with the checkpoint beside it, so it must be there before.
+  std::error_code error;
+  fs::create_directories(fs::path(path).parent_path(), error);
+  if (error) return fail("audit file " + path + ": " + error.message());
   if (const Status put = put_checkpoint(*text); !put) return put;
   return write_file(path, as_bytes(*text));
 }

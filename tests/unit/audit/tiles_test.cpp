@@ -296,5 +296,28 @@ TEST_P(TilesTest, RootIsThatOfTheLog) {
   }
 }
 
+// A sync failed while the leaf that begins an epoch was committed; the leaf stood in the store, and the file held the key of a second try.
+TEST_P(TilesTest, AnEpochsKeyIsOfferedAgainWhileNobodyKnowsWhetherItsLeafStands) {
+  ledger.grow(1);
+  const std::int64_t end_us = 1'800'000'000'000'000 + kEpochUs;
+  ASSERT_TRUE(ledger.epochs->prepare(end_us).has_value());
+  const Body first = ledger.epochs->next_body();
+  ASSERT_TRUE(ledger.epochs->prepare(end_us + 1'000'000).has_value());
+  EXPECT_EQ(ledger.epochs->next_body(), first);
+}
+
+// A folder that could not be made for an epoch's last checkpoint was made a moment later, and its name was never synced.
+TEST_P(TilesTest, AnEpochsLastCheckpointIsNotSignedWithoutItsFolder) {
+  Result<Tiles> tiles = ledger.open(audit);
+  grow_and_publish(*tiles, 3);
+  ASSERT_TRUE(tiles->append(ledger.end_epoch()).has_value());
+  std::ofstream(audit + "/epoch") << "in the way";
+  EXPECT_FALSE(tiles->publish_last_of(0, ledger.signers()).has_value());
+  EXPECT_EQ(tiles->published(), 3U);
+  std::filesystem::remove(audit + "/epoch");
+  EXPECT_TRUE(tiles->publish_last_of(0, ledger.signers()).has_value());
+  EXPECT_EQ(tiles->published(), 4U);
+}
+
 }  // namespace
 }  // namespace postern::audit
