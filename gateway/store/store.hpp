@@ -121,6 +121,13 @@ struct Batch {
   std::vector<PersonRow> persons;              // new ones, and ones wrapped anew
   std::vector<std::uint64_t> erased_persons;
   std::vector<FlightRow> inserts, updates;
+  // Further places of a message that stands in several queues at a time; its row holds the first.
+  struct Place {
+    MessageKey key;
+    Queue queue;
+    std::uint8_t lane;
+  };
+  std::vector<Place> places, dropped_places;
   std::vector<IdempotencyRow> idempotency;
   std::vector<ProviderRow> providers;
   std::vector<ParkedRow> parked;
@@ -146,7 +153,7 @@ struct Batch {
 
   bool empty() const {
     return contents.empty() && content_keys.empty() && dropped_contents.empty() && persons.empty() && erased_persons.empty() && inserts.empty() &&
-           updates.empty() && idempotency.empty() && providers.empty() && parked.empty() && unparked.empty() && drop_parked_before == 0 && leaves.empty() &&
+           updates.empty() && places.empty() && dropped_places.empty() && idempotency.empty() && providers.empty() && parked.empty() && unparked.empty() && drop_parked_before == 0 && leaves.empty() &&
            events.empty() && cursors.empty() && conversations.empty() && names.empty() && purged.empty() && purged_events.empty() && purged_orphans.empty() &&
            generation_above == 0 && !suspect && !sum_before;
   }
@@ -194,7 +201,7 @@ class Store {
   // Flights whose wake time has come, earliest first.
   virtual Result<std::vector<FlightRow>> due(TimeMs now, std::size_t limit) = 0;
   virtual Result<std::optional<TimeMs>> next_due() = 0;
-  // Flights of one lane in a connector's queue with a key greater than `after`, in key order.
+  // Flights of one lane in a connector's queue, by their row or by a further place, with a key greater than `after`, in key order.
   virtual Result<std::vector<FlightRow>> queued(Queue queue, std::uint8_t lane, MessageKey after, std::size_t limit) = 0;
 
   // Audit leaves [from, from + count).

@@ -42,6 +42,8 @@ bool Writer::prepare() {
          one(add_conversation_, "INSERT INTO conversation(who, k) VALUES(?1, ?2) ON CONFLICT DO NOTHING") &&
          one(set_conversation_, "UPDATE conversation SET k = ?2 WHERE who = ?1") &&
          one(old_conversation_, "SELECT " + columns(Table::conversation) + " FROM conversation WHERE who = ?1") &&
+         one(add_place_, "INSERT INTO place(place, k) VALUES(?1, ?2)") &&
+         one(drop_place_, "DELETE FROM place WHERE place = ?1 AND k = ?2 RETURNING " + columns(Table::place)) &&
          one(add_name_, "INSERT INTO name(id, name) VALUES(?1, ?2)") &&
          one(purge_flight_, "DELETE FROM flight WHERE k = ?1 AND wake IS NULL AND queue IS NULL RETURNING " + columns(Table::flight)) &&
          one(purge_content_, "DELETE FROM content WHERE k = ?1 RETURNING " + columns(Table::content)) &&
@@ -80,6 +82,8 @@ Status Writer::write(const Batch& b) {
   each(b.dropped_contents, [this](MessageKey key) { return drop_content(key); });
   each(b.inserts, [this](const FlightRow& row) { return insert(row); });
   each(b.updates, [this](const FlightRow& row) { return update(row); });
+  each(b.dropped_places, [this](const Batch::Place& p) { return remove(Table::place, drop_place_.bind(1, word_of(p.queue, p.lane)).bind(2, p.key)); });
+  each(b.places, [&](const Batch::Place& p) { return counted(add_place_.bind(1, word_of(p.queue, p.lane)).bind(2, p.key).done(), place_row(p)); });
   each(b.idempotency, [&](const IdempotencyRow& row) {
     add_idempotency_.bind(1, row.client).bind(2, ByteView(row.hash)).bind(3, row.key).bind(4, static_cast<std::int64_t>(row.random));
     return counted(add_idempotency_.bind(5, ByteView(row.fingerprint)).done(), row_of(row));
