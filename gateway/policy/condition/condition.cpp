@@ -16,8 +16,11 @@ std::optional<std::int64_t> integer_in(std::string_view text) {
   return number;
 }
 
-// memmem() of the C library stays linear whatever the two texts are; string_view::find() does not.
-bool contains(std::string_view text, std::string_view piece) { return memmem(text.data(), text.size(), piece.data(), piece.size()) != nullptr; }
+// memmem() of the C library stays linear whatever the two texts are; string_view::find() does not. It takes no null pointer,
+// which an empty text may have; a piece is never empty.
+bool contains(std::string_view text, std::string_view piece) {
+  return text.size() >= piece.size() && memmem(text.data(), text.size(), piece.data(), piece.size()) != nullptr;
+}
 
 const Value& value_at(Facts facts, std::size_t index) {
   static constexpr Value kNothing;
