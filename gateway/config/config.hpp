@@ -15,6 +15,7 @@
 
 #include "crypto/result.hpp"
 #include "gateway/domain/flight.hpp"
+#include "gateway/policy/condition/condition.hpp"
 #include "gateway/templates/template.hpp"
 
 namespace postern::config {
@@ -37,20 +38,34 @@ struct Client {
 };
 
 struct ScenarioStep {
-  Step step;                            // channel, until, wait; the payload index is set at acceptance
+  Step step;                            // channel, until, wait, pause, together, validity; the payload index is set at acceptance
   std::string text;                     // variant of the template, empty: the channel's own
   std::string sender;
+  std::optional<policy::Condition> when;  // for which messages; empty: all
 };
+
+// In what order the steps of one message are taken.
+enum class Order : std::uint8_t { as_written, cheapest, preferred };
 
 struct Scenario {
   std::string name;
   std::vector<Category> categories;     // empty: any
   std::chrono::milliseconds deadline{};
+  Order order = Order::as_written;
+  bool escalate = false;                // every step, until the customer answers
+  std::vector<std::string> stop_on;     // events of the bank's systems that end it
   std::vector<ScenarioStep> steps;
+};
+
+// Another scenario than the category's own for the messages of which the condition holds.
+struct Choice {
+  policy::Condition when;
+  std::string scenario;
 };
 
 struct CategoryRules {
   std::string scenario;                 // default
+  std::vector<Choice> choices;          // in order, before the default
   InDoubt in_doubt = InDoubt::rather_twice;
   std::uint8_t tries = 3;
   std::chrono::milliseconds keep{};     // how long after its end a message stays in the store
@@ -60,6 +75,9 @@ struct Route {
   Channel channel = Channel::sms;
   std::string connector;
   std::vector<std::string> networks;    // MCCMNC; empty: any
+  std::int64_t price = 0;               // of one message, in millionths of the bank's currency
+
+  bool carries(Channel wanted, const std::string& network) const;
 };
 
 struct Config {
@@ -75,6 +93,7 @@ struct Config {
   std::map<std::string, Client, std::less<>> clients;
   std::map<std::string, std::string, std::less<>> client_of_identity;
   std::map<Category, CategoryRules> categories;
+  std::optional<policy::Vocabulary> vocabulary;  // of all conditions
   std::vector<Route> routes;            // in order: the first that fits takes the message
   std::map<std::string, Scenario, std::less<>> scenarios;
   std::map<std::string, templates::Template, std::less<>> templates;

@@ -203,8 +203,7 @@ Vault::~Vault() = default;
 ConnectorId Vault::route(const Flight& flight, const Step& step) {
   ConnectorId first = 0;
   for (const config::Route& candidate : context_.config->routes) {
-    if (candidate.channel != step.channel) continue;
-    if (!candidate.networks.empty() && std::ranges::find(candidate.networks, flight.network) == candidate.networks.end()) continue;
+    if (!candidate.carries(step.channel, flight.network)) continue;
     const ConnectorId connector = turn_.number_of_connector(candidate.connector);
     if (dispatcher_.reachable(connector)) return connector;
     if (first == 0) first = connector;

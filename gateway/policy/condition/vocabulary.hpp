@@ -64,6 +64,9 @@ class Vocabulary {
   // How many values the facts have for every condition parsed with it so far.
   std::size_t size() const { return first_member_ + members_.size(); }
 
+  // The members of open families that conditions ask about.
+  const std::vector<Member>& all_members() const { return members_; }
+
   // ---- for the parser ----
   struct Known {
     Type type = Type::text;
