@@ -136,6 +136,11 @@ class Embedded final : public Store {
     return one<TimeMs>(next_due_, [](Statement& s) { return s.integer(0); });
   }
 
+  Result<std::vector<MessageKey>> journeys(std::uint64_t person, std::size_t limit) override {
+    journeys_.bind(1, static_cast<std::int64_t>(person)).bind(2, static_cast<std::int64_t>(limit));
+    return all<MessageKey>(journeys_, [](Statement& s) { return s.integer(0); });
+  }
+
   Result<std::vector<FlightRow>> queued(Queue queue, std::uint8_t lane, MessageKey after, std::size_t limit) override {
     queued_.bind(1, word_of(queue)).bind(2, lane).bind(3, after).bind(4, static_cast<std::int64_t>(limit));
     Result<std::vector<FlightRow>> rows = all<FlightRow>(queued_, [this](Statement& s) { return remembered(s); });
@@ -321,6 +326,7 @@ class Embedded final : public Store {
         prepare_one(queued_,
                     "SELECT k, queue, lane, wake, data FROM flight INDEXED BY flight_queue "
                     "WHERE queue = ?1 AND lane = ?2 AND k > ?3 ORDER BY k LIMIT ?4") &&
+        prepare_one(journeys_, "SELECT k FROM journey WHERE person = ?1 ORDER BY k LIMIT ?2") &&
         prepare_one(placed_,
                     "SELECT f.k, f.queue, f.lane, f.wake, f.data FROM place AS p JOIN flight AS f ON f.k = p.k "
                     "WHERE p.place = ?1 AND p.k > ?2 ORDER BY p.k LIMIT ?3") &&
@@ -451,7 +457,7 @@ class Embedded final : public Store {
   std::uint64_t folded_ = 0, media_at_ = 0;
   bool snapshot_taken_ = false, full_ = false;
   Statement begin_, commit_, rollback_, fold_, fold_whole_, set_mark_;
-  Statement load_, content_, content_key_, person_, persons_, idempotency_, provider_, parked_, parked_count_, conversation_, due_, next_due_, queued_, placed_, leaves_, mark_, events_,
+  Statement load_, content_, content_key_, person_, persons_, idempotency_, provider_, parked_, parked_count_, conversation_, due_, next_due_, queued_, placed_, journeys_, leaves_, mark_, events_,
       cursor_, names_, newest_, waiting_, scan_;
 };
 

@@ -36,6 +36,7 @@ Row cursor_row(ConnectorId connector, std::uint64_t sequence) {
   return {Table::cursor, connector, 0, {}, {static_cast<std::int64_t>(sequence), 0, 0}, {}, {}};
 }
 Row place_row(const Batch::Place& place) { return {Table::place, word_of(place.queue, place.lane), place.key, {}, {}, {}, {}}; }
+Row journey_row(const Batch::Journey& journey) { return {Table::journey, static_cast<std::int64_t>(journey.person), journey.key, {}, {}, {}, {}}; }
 Row name_row(std::uint16_t id, std::string_view name) { return {Table::name, id, 0, {}, {}, as_bytes(name), {}}; }
 
 const char* columns_of(Table table) {
@@ -52,6 +53,7 @@ const char* columns_of(Table table) {
     case Table::content_key: return "k, wrapped";
     case Table::person: return "id, wrapped";
     case Table::place: return "place, k";
+    case Table::journey: return "person, k";
   }
   return "";
 }
@@ -70,6 +72,7 @@ const char* name_of(Table table) {
     case Table::content_key: return "content_key";
     case Table::person: return "person";
     case Table::place: return "place";
+    case Table::journey: return "journey";
   }
   return "";
 }
@@ -84,6 +87,7 @@ const char* key_of(Table table) {
     case Table::parked: return "n";
     case Table::event: return "client, seq";
     case Table::place: return "place, k";
+    case Table::journey: return "person, k";
     case Table::conversation: return "who";
     case Table::cursor: return "connector";
     case Table::name:
@@ -119,7 +123,8 @@ Row row_of(Table table, const Statement& s) {
       row.data = s.view(4);
       break;
     case Table::event:
-    case Table::place: row.second = s.integer(1); break;
+    case Table::place:
+    case Table::journey: row.second = s.integer(1); break;
     case Table::conversation:
     case Table::cursor: row.values = {s.integer(1), 0, 0}; break;
     case Table::name: row.text = s.view(1); break;

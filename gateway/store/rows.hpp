@@ -21,10 +21,10 @@ namespace postern::store {
 class Statement;
 
 // Numbers stand in the sum: they never change their meaning.
-enum class Table : std::uint8_t { flight = 1, content, idempotency, provider, parked, event, conversation, cursor, name, content_key, person, place };
-inline constexpr std::array<Table, 12> kTables{Table::flight, Table::content, Table::idempotency, Table::provider, Table::parked,
+enum class Table : std::uint8_t { flight = 1, content, idempotency, provider, parked, event, conversation, cursor, name, content_key, person, place, journey };
+inline constexpr std::array<Table, 13> kTables{Table::flight, Table::content, Table::idempotency, Table::provider, Table::parked,
                                               Table::event,  Table::conversation, Table::cursor, Table::name,
-                                               Table::content_key, Table::person, Table::place};
+                                               Table::content_key, Table::person, Table::place, Table::journey};
 
 // One row: its key is (number, second, tail), of which each table uses what it needs, and orders its rows by; the rest is
 // what the row says. Views are not owned.
@@ -46,6 +46,7 @@ Row event_row(ClientId client, std::uint64_t sequence);
 Row conversation_row(std::uint64_t pseudonym, MessageKey key);
 Row cursor_row(ConnectorId connector, std::uint64_t sequence);
 Row place_row(const Batch::Place& place);
+Row journey_row(const Batch::Journey& journey);
 Row name_row(std::uint16_t id, std::string_view name);
 
 // The columns of a table in the order in which row_of() reads them, its name, and the columns of its key.

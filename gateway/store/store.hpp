@@ -128,6 +128,12 @@ struct Batch {
     std::uint8_t lane;
   };
   std::vector<Place> places, dropped_places;
+  // Messages of a person that an event of the bank's systems may end.
+  struct Journey {
+    std::uint64_t person;
+    MessageKey key;
+  };
+  std::vector<Journey> journeys, dropped_journeys;
   std::vector<IdempotencyRow> idempotency;
   std::vector<ProviderRow> providers;
   std::vector<ParkedRow> parked;
@@ -153,7 +159,7 @@ struct Batch {
 
   bool empty() const {
     return contents.empty() && content_keys.empty() && dropped_contents.empty() && persons.empty() && erased_persons.empty() && inserts.empty() &&
-           updates.empty() && places.empty() && dropped_places.empty() && idempotency.empty() && providers.empty() && parked.empty() && unparked.empty() && drop_parked_before == 0 && leaves.empty() &&
+           updates.empty() && places.empty() && dropped_places.empty() && journeys.empty() && dropped_journeys.empty() && idempotency.empty() && providers.empty() && parked.empty() && unparked.empty() && drop_parked_before == 0 && leaves.empty() &&
            events.empty() && cursors.empty() && conversations.empty() && names.empty() && purged.empty() && purged_events.empty() && purged_orphans.empty() &&
            generation_above == 0 && !suspect && !sum_before;
   }
@@ -197,6 +203,9 @@ class Store {
   virtual Result<std::uint64_t> parked_count() = 0;
   virtual Result<std::vector<ParkedRow>> parked(ConnectorId connector, const std::string& id) = 0;
   virtual Result<std::optional<MessageKey>> conversation(std::uint64_t pseudonym) = 0;
+
+  // Messages of this person that an event may end, oldest first.
+  virtual Result<std::vector<MessageKey>> journeys(std::uint64_t person, std::size_t limit) = 0;
 
   // Flights whose wake time has come, earliest first.
   virtual Result<std::vector<FlightRow>> due(TimeMs now, std::size_t limit) = 0;

@@ -44,6 +44,8 @@ bool Writer::prepare() {
          one(old_conversation_, "SELECT " + columns(Table::conversation) + " FROM conversation WHERE who = ?1") &&
          one(add_place_, "INSERT INTO place(place, k) VALUES(?1, ?2)") &&
          one(drop_place_, "DELETE FROM place WHERE place = ?1 AND k = ?2 RETURNING " + columns(Table::place)) &&
+         one(add_journey_, "INSERT INTO journey(person, k) VALUES(?1, ?2)") &&
+         one(drop_journey_, "DELETE FROM journey WHERE person = ?1 AND k = ?2 RETURNING " + columns(Table::journey)) &&
          one(add_name_, "INSERT INTO name(id, name) VALUES(?1, ?2)") &&
          one(purge_flight_, "DELETE FROM flight WHERE k = ?1 AND wake IS NULL AND queue IS NULL RETURNING " + columns(Table::flight)) &&
          one(purge_content_, "DELETE FROM content WHERE k = ?1 RETURNING " + columns(Table::content)) &&
@@ -84,6 +86,12 @@ Status Writer::write(const Batch& b) {
   each(b.updates, [this](const FlightRow& row) { return update(row); });
   each(b.dropped_places, [this](const Batch::Place& p) { return remove(Table::place, drop_place_.bind(1, word_of(p.queue, p.lane)).bind(2, p.key)); });
   each(b.places, [&](const Batch::Place& p) { return counted(add_place_.bind(1, word_of(p.queue, p.lane)).bind(2, p.key).done(), place_row(p)); });
+  each(b.journeys, [&](const Batch::Journey& j) {
+    return counted(add_journey_.bind(1, static_cast<std::int64_t>(j.person)).bind(2, j.key).done(), journey_row(j));
+  });
+  each(b.dropped_journeys, [this](const Batch::Journey& j) {
+    return remove(Table::journey, drop_journey_.bind(1, static_cast<std::int64_t>(j.person)).bind(2, j.key));
+  });
   each(b.idempotency, [&](const IdempotencyRow& row) {
     add_idempotency_.bind(1, row.client).bind(2, ByteView(row.hash)).bind(3, row.key).bind(4, static_cast<std::int64_t>(row.random));
     return counted(add_idempotency_.bind(5, ByteView(row.fingerprint)).done(), row_of(row));

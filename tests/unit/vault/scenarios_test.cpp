@@ -13,6 +13,7 @@ const std::map<std::string, std::string> kFiles{
     {"cheap", "name = \"cheap\"\norder = \"cheapest\"\ndeadline = \"1h\"\n[[steps]]\nchannel = \"viber\"\nwait = \"1m\"\n[[steps]]\nchannel = \"telegram\"\nwait = \"2m\"\n"},
     {"liked", "name = \"liked\"\norder = \"preferred\"\ndeadline = \"1h\"\n[[steps]]\nchannel = \"push\"\nwait = \"1m\"\n[[steps]]\nchannel = \"sms\"\nwait = \"1m\"\n"},
     {"large", "name = \"large\"\ndeadline = \"1h\"\n[[steps]]\nchannel = \"push\"\nwait = \"1m\"\nwhen = 'param.code >= 1000'\n[[steps]]\nchannel = \"sms\"\n"},
+    {"kyc", "name = \"kyc\"\ndeadline = \"30d\"\nstop_on = [\"upload\"]\n[[steps]]\npause = \"3d\"\n[[steps]]\nchannel = \"push\"\n"},
     {"short", "name = \"short\"\ndeadline = \"1h\"\n[[steps]]\nchannel = \"sms\"\nvalidity = \"2m\"\n"},
     {"doubled", "name = \"doubled\"\ndeadline = \"1h\"\n[[steps]]\nchannel = \"sms\"\nwait = \"1m\"\n[[steps]]\nchannel = \"sms\"\ntogether = true\n"},
 };
@@ -171,6 +172,94 @@ TEST_F(Scenarios, ACategoryChoosesItsScenarioByCondition) {
   const wire::Verdict verdict = house.send(api, submit);
   EXPECT_EQ(verdict.outcome(), wire::Verdict::STORED);
   EXPECT_EQ(house.deliveries(wa).size(), 1U);
+}
+
+// ---- IN06, and events of the bank's systems ----
+
+TEST_F(Scenarios, AMessageThatHasNotBegunIsListedMovedAndCancelled) {
+  const PeerId sms = house.join("sms");
+  wire::Submit later = House::submit("sms");
+  later.set_send_at_ms(static_cast<std::uint64_t>(house.now + 60'000));
+  const std::string waiting = stored(later), now = stored(House::submit("sms"));
+  const auto listed = [&](bool scheduled, const std::string& after = {}) {
+    wire::Query query;
+    query.set_identity(kBankUri);
+    query.mutable_list()->set_limit(100);
+    query.mutable_list()->set_scheduled(scheduled);
+    query.mutable_list()->set_after(after);
+    const wire::Answer answer = house.ask(api, query);
+    std::vector<std::string> ids;
+    for (const wire::MessageView& view : answer.listed()) ids.push_back(view.id());
+    return ids;
+  };
+  EXPECT_EQ(listed(false), (std::vector<std::string>{waiting, now}));
+  EXPECT_EQ(listed(true), std::vector<std::string>{waiting});
+  EXPECT_EQ(listed(false, waiting), std::vector<std::string>{now});
+
+  wire::Query move;
+  move.set_identity(kBankUri);
+  move.mutable_move()->set_id(waiting);
+  move.mutable_move()->set_send_at_ms(static_cast<std::uint64_t>(house.now + 120'000));
+  wire::Answer moved = house.ask(api, move);
+  EXPECT_EQ(moved.outcome(), wire::Answer::OK);
+  EXPECT_EQ(moved.message().send_at_ms(), static_cast<std::uint64_t>(house.now + 120'000));
+  EXPECT_EQ(moved.message().deadline_ms(), static_cast<std::uint64_t>(house.now + 120'000 + 3'600'000)) << "it has as much time as before";
+  move.mutable_move()->set_deadline_ms(static_cast<std::uint64_t>(house.now + 1));
+  EXPECT_EQ(house.ask(api, move).outcome(), wire::Answer::BAD_REQUEST);
+  move.mutable_move()->set_id(now);
+  move.mutable_move()->set_deadline_ms(0);
+  EXPECT_EQ(house.ask(api, move).outcome(), wire::Answer::TOO_LATE);
+  move.set_identity(kOtherUri);
+  EXPECT_EQ(house.ask(api, move).outcome(), wire::Answer::NOT_FOUND);
+
+  house.deliveries(sms);
+  house.pass(61'000);
+  EXPECT_EQ(house.deliveries(sms).size(), 0U) << "its old time has passed";
+  house.pass(60'000);
+  EXPECT_EQ(house.deliveries(sms).size(), 1U);
+}
+
+wire::Query signal_of(const std::string& event, const std::string& recipient) {
+  wire::Query query;
+  query.set_identity(kBankUri);
+  query.mutable_signal()->set_event(event);
+  query.mutable_signal()->set_recipient(recipient);
+  return query;
+}
+
+TEST_F(Scenarios, AnEventEndsTheJourneysOfItsCustomerOnly) {
+  const PeerId push = house.join("push");
+  wire::Submit submit = House::submit("kyc");
+  submit.mutable_recipient()->set_reference("customer-7");
+  const std::string id = stored(submit);
+  submit.mutable_recipient()->set_reference("customer-8");
+  const std::string other = stored(submit);
+  EXPECT_EQ(house.ask(api, signal_of("card", "customer-7")).count(), 0U) << "another event";
+  EXPECT_EQ(house.ask(api, signal_of("upload", "customer-9")).count(), 0U) << "another customer";
+  const wire::Answer answer = house.ask(api, signal_of("upload", "customer-7"));
+  EXPECT_EQ(answer.outcome(), wire::Answer::OK);
+  EXPECT_EQ(answer.count(), 1U);
+  EXPECT_EQ(house.view(api, id).state(), wire::CANCELLED);
+  EXPECT_EQ(house.view(api, id).reason(), "event-upload");
+  EXPECT_EQ(house.ask(api, signal_of("upload", "customer-7")).count(), 0U) << "once";
+  house.reopen();
+  api = house.join("api");
+  const PeerId again = house.join("push", 2);
+  house.pass(3LL * 24 * 3'600'000 + 1000);
+  ASSERT_EQ(house.deliveries(again).size(), 1U) << "the other is reminded";
+  EXPECT_EQ(house.ask(api, signal_of("upload", "customer-8")).count(), 1U);
+  EXPECT_TRUE(is_final(MessageState(house.view(api, other).state())));
+  (void)push;
+}
+
+TEST_F(Scenarios, ASignalWithoutAnEventOrWithTwoAimsIsRefused) {
+  EXPECT_EQ(house.ask(api, signal_of("", "customer-7")).outcome(), wire::Answer::BAD_REQUEST);
+  EXPECT_EQ(house.ask(api, signal_of(std::string(65, 'e'), "customer-7")).outcome(), wire::Answer::BAD_REQUEST);
+  wire::Query both = signal_of("upload", "customer-7");
+  both.mutable_signal()->set_id("018f3a52-0000-7000-8000-0000000000ff");
+  EXPECT_EQ(house.ask(api, both).outcome(), wire::Answer::BAD_REQUEST);
+  both.mutable_signal()->clear_recipient();
+  EXPECT_EQ(house.ask(api, both).outcome(), wire::Answer::NOT_FOUND);
 }
 
 TEST_F(Scenarios, AStepsValidityIsToldToItsConnector) {
