@@ -21,6 +21,7 @@ ALLOWED = {
     "gateway/domain": PLAIN,
     "gateway/engine": {"gateway/domain"},
     "gateway/templates": {"gateway/domain", "crypto/result.hpp"},
+    "gateway/policy": {"gateway/domain", "crypto/result.hpp"},
     "gateway/numbers": PLAIN | {"crypto/merkle.hpp"},
     "gateway/store": {"gateway/domain"} | PLAIN | {"crypto/secret.hpp"},
     "gateway/audit": {"gateway/domain"} | VAULT - {"crypto/tls.hpp", "crypto/secret.hpp"},
@@ -56,6 +57,7 @@ LINKS = {
     "postern_domain": BASE,
     "postern_engine": {"postern_domain"},
     "postern_templates": {"postern_domain"},
+    "postern_policy": {"postern_domain"},
     "postern_numbers": BASE | {"postern_crypto"},
     "postern_store": {"postern_domain", "postern_crypto"},
     "postern_audit_log": {"postern_domain", "postern_crypto"},
@@ -72,7 +74,7 @@ LINKS = {
     "postern_witness_core": {"postern_crypto"},
     "postern-witness": {"postern_witness_core", "postern_http", "postern_runtime"},
 }
-VAULT_SIDE = {"postern_crypto", "postern_domain", "postern_engine", "postern_templates", "postern_numbers",
+VAULT_SIDE = {"postern_crypto", "postern_domain", "postern_engine", "postern_templates", "postern_policy", "postern_numbers",
               "postern_store", "postern_audit_log", "postern_config", "postern_vault", "postern_bus",
               "postern_control"}
 
