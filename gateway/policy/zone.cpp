@@ -9,7 +9,6 @@
 namespace postern::policy {
 namespace {
 
-constexpr TimeMs kFirstMs = -62'135'596'800'000, kLastMs = 253'402'300'799'999;  // 0001-01-01 ... 9999-12-31
 // No zone was ever further from Greenwich than 16 hours; the file format allows 26.
 constexpr std::int64_t kMaxOffsetMs = 26 * kHourMs;
 constexpr std::size_t kMaxPeriods = 4096, kMaxName = 64;

@@ -21,6 +21,7 @@
 namespace postern::policy {
 
 inline constexpr std::int64_t kMinuteMs = 60'000, kHourMs = 60 * kMinuteMs, kDayMs = 24 * kHourMs;
+inline constexpr TimeMs kFirstMs = -62'135'596'800'000, kLastMs = 253'402'300'799'999;  // 0001-01-01 ... 9999-12-31
 
 // What a clock on the wall shows, as the Unix milliseconds that a clock in Greenwich would have then.
 struct Local {
