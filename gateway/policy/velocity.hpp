@@ -4,7 +4,7 @@
 // for what it is told to guard (usually `otp`). Threads: one at a time. Ownership: it keeps counts of destination prefixes,
 // no number in full. Errors: none; rules are checked by Velocity::make.
 // Units: Unix milliseconds, which must not go back (an earlier one is taken as the latest); counts of submits; permille.
-// Limits: `prefixes` prefixes of about 300 bytes; beyond them the one that was used longest ago is forgotten.
+// Limits: `prefixes` prefixes of about 500 bytes; beyond them the one that was used longest ago is forgotten.
 #pragma once
 
 #include <array>
