@@ -11,6 +11,7 @@
 #include "crypto/bytes.hpp"
 #include "crypto/merkle.hpp"
 #include "gateway/config/parts.hpp"
+#include "gateway/config/policy_part.hpp"
 
 namespace postern::config {
 namespace {
@@ -45,6 +46,7 @@ void read_clients(Section& root, Config& config) {
     client.identities = section.texts("identities");
     client.categories = read_categories(section, "categories");
     client.rate = static_cast<std::uint32_t>(section.integer("rate", 0, 0, 1'000'000));
+    client.weight = static_cast<std::uint32_t>(section.integer("weight", 1, 0, 1000));
     client.may_read_metrics = section.boolean("metrics", false);
     client.may_confirm = section.boolean("confirm", false);
     for (const std::string& identity : client.identities)
@@ -95,6 +97,7 @@ void read_routes(Section& root, Config& config) {
     for (const std::string& network : route.networks)
       if ((network.size() != 5 && network.size() != 6) || network.find_first_not_of("0123456789") != std::string::npos)
         section.fault("networks", "'" + network + "' is not a network: give MCC and MNC as 5 or 6 digits in quotes");
+    route.categories = read_categories(section, "categories");
     route.price = read_price(section, "price");
     const auto connector = config.connectors.find(route.connector);
     if (connector == config.connectors.end()) section.fault("connector", "there is no connector '" + route.connector + "'");
@@ -102,6 +105,15 @@ void read_routes(Section& root, Config& config) {
       section.fault("connector", "connector '" + route.connector + "' does not carry " + std::string(name_of(*channel)));
     config.routes.push_back(std::move(route));
   }
+}
+
+// What has reached whom is forgotten with the message.
+void check_caps_within_keep(Section& root, const Config& config) {
+  for (const policy::Cap& cap : config.policy.caps)
+    for (const Category category : kCategories)
+      if ((cap.categories & policy::mask_of(category)) != 0 && cap.period == policy::Period::rolling && cap.rolling_ms > config.rules(category).keep.count())
+        root.fault("policy", "cap '" + cap.name + "' looks back further than messages of " + std::string(name_of(category)) +
+                                 " are kept; shorten its period, or lengthen 'keep' of [categories." + std::string(name_of(category)) + "]");
 }
 
 void check_pull_clients(Section& root, const Config& config) {
@@ -160,6 +172,19 @@ void read_folder(const std::string& folder, Faults& faults, std::map<std::string
   }
 }
 
+void read_policy_file(Section& root, Config& config, Faults& faults, std::vector<std::string>& files) {
+  const std::string path = root.path("policy", "");
+  if (path.empty()) return;
+  files.push_back(path);
+  Result<std::unique_ptr<SettingsFile>> file = SettingsFile::read(path);
+  if (!file) return faults.add(file.what());
+  Section section = (*file)->root();
+  PolicyFile policy = read_policy(section);
+  faults.add((*file)->finish());
+  config.policy = std::move(policy.policy);
+  files.insert(files.end(), policy.files.begin(), policy.files.end());
+}
+
 std::string hash_of(const std::vector<std::string>& files) {
   Bytes all;
   ByteWriter out(all);
@@ -174,8 +199,9 @@ std::string hash_of(const std::vector<std::string>& files) {
 
 }  // namespace
 
-bool Route::carries(Channel wanted, const std::string& network) const {
-  return channel == wanted && (networks.empty() || std::ranges::find(networks, network) != networks.end());
+bool Route::carries(Channel wanted, const std::string& network, Category category) const {
+  return channel == wanted && (networks.empty() || std::ranges::find(networks, network) != networks.end()) &&
+         (categories.empty() || std::ranges::find(categories, category) != categories.end());
 }
 
 Result<std::shared_ptr<const Config>> load(const std::string& posternd_toml) {
@@ -210,10 +236,12 @@ Result<std::shared_ptr<const Config>> load(const std::string& posternd_toml) {
   config->vocabulary = message_vocabulary();
   read_folder(scenarios, faults, config->scenarios, [&](Section& section) { return read_scenario(section, *config->vocabulary); }, files);
   read_folder(templates, faults, config->templates, read_template, files);
+  read_policy_file(root, *config, faults, files);
   read_connectors(root, *config);
   read_clients(root, *config);
   read_category_rules(root, *config);
   read_routes(root, *config);
+  check_caps_within_keep(root, *config);
   check_pull_clients(root, *config);
   check_scenarios_have_routes(root, *config);
   faults.add((*file)->finish());

@@ -16,6 +16,7 @@
 #include "crypto/result.hpp"
 #include "gateway/domain/flight.hpp"
 #include "gateway/policy/condition/condition.hpp"
+#include "gateway/policy/policy.hpp"
 #include "gateway/templates/template.hpp"
 
 namespace postern::config {
@@ -33,6 +34,7 @@ struct Client {
   std::vector<std::string> identities;  // URI or DNS names of its certificates
   std::vector<Category> categories;     // that it may submit
   std::uint32_t rate = 0;               // messages a second, 0: no limit
+  std::uint32_t weight = 1;             // of its messages in the caps of a customer
   bool may_read_metrics = false;
   bool may_confirm = false;             // acknowledge other clients' push messages (the bank's app server)
 };
@@ -75,9 +77,10 @@ struct Route {
   Channel channel = Channel::sms;
   std::string connector;
   std::vector<std::string> networks;    // MCCMNC; empty: any
+  std::vector<Category> categories;     // that it carries; empty: any
   std::int64_t price = 0;               // of one message, in millionths of the bank's currency
 
-  bool carries(Channel wanted, const std::string& network) const;
+  bool carries(Channel wanted, const std::string& network, Category category) const;
 };
 
 struct Config {
@@ -94,6 +97,7 @@ struct Config {
   std::map<std::string, std::string, std::less<>> client_of_identity;
   std::map<Category, CategoryRules> categories;
   std::optional<policy::Vocabulary> vocabulary;  // of all conditions
+  policy::Policy policy;
   std::vector<Route> routes;            // in order: the first that fits takes the message
   std::map<std::string, Scenario, std::less<>> scenarios;
   std::map<std::string, templates::Template, std::less<>> templates;

@@ -20,7 +20,8 @@ void bind_position(Statement& page, const Position& at) {
     case Table::provider: page.bind(2, as_text(at.tail)); break;
     case Table::event:
     case Table::place:
-    case Table::journey: page.bind(2, at.second); break;
+    case Table::journey:
+    case Table::sighting: page.bind(2, at.second); break;
     case Table::flight:
     case Table::content:
     case Table::parked:

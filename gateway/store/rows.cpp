@@ -36,6 +36,9 @@ Row cursor_row(ConnectorId connector, std::uint64_t sequence) {
   return {Table::cursor, connector, 0, {}, {static_cast<std::int64_t>(sequence), 0, 0}, {}, {}};
 }
 Row place_row(const Batch::Place& place) { return {Table::place, word_of(place.queue, place.lane), place.key, {}, {}, {}, {}}; }
+Row row_of(const SightingRow& row) {
+  return {Table::sighting, static_cast<std::int64_t>(row.person), row.key, {}, {row.at_ms, word_of(row), row.weight}, {}, {}};
+}
 Row journey_row(const Batch::Journey& journey) { return {Table::journey, static_cast<std::int64_t>(journey.person), journey.key, {}, {}, {}, {}}; }
 Row name_row(std::uint16_t id, std::string_view name) { return {Table::name, id, 0, {}, {}, as_bytes(name), {}}; }
 
@@ -54,6 +57,7 @@ const char* columns_of(Table table) {
     case Table::person: return "id, wrapped";
     case Table::place: return "place, k";
     case Table::journey: return "person, k";
+    case Table::sighting: return "person, k, at, who, weight";
   }
   return "";
 }
@@ -73,6 +77,7 @@ const char* name_of(Table table) {
     case Table::person: return "person";
     case Table::place: return "place";
     case Table::journey: return "journey";
+    case Table::sighting: return "sighting";
   }
   return "";
 }
@@ -87,7 +92,8 @@ const char* key_of(Table table) {
     case Table::parked: return "n";
     case Table::event: return "client, seq";
     case Table::place: return "place, k";
-    case Table::journey: return "person, k";
+    case Table::journey:
+    case Table::sighting: return "person, k";
     case Table::conversation: return "who";
     case Table::cursor: return "connector";
     case Table::name:
@@ -125,6 +131,10 @@ Row row_of(Table table, const Statement& s) {
     case Table::event:
     case Table::place:
     case Table::journey: row.second = s.integer(1); break;
+    case Table::sighting:
+      row.second = s.integer(1);
+      row.values = {s.integer(2), s.integer(3), s.integer(4)};
+      break;
     case Table::conversation:
     case Table::cursor: row.values = {s.integer(1), 0, 0}; break;
     case Table::name: row.text = s.view(1); break;

@@ -23,6 +23,8 @@ CREATE INDEX flight_queue ON flight(queue, lane, k) WHERE queue IS NOT NULL;
 CREATE INDEX flight_wake ON flight(wake, k) WHERE wake IS NOT NULL;
 CREATE TABLE place(place INTEGER NOT NULL, k INTEGER NOT NULL, PRIMARY KEY(place, k)) STRICT, WITHOUT ROWID;
 CREATE TABLE journey(person INTEGER NOT NULL, k INTEGER NOT NULL, PRIMARY KEY(person, k)) STRICT, WITHOUT ROWID;
+CREATE TABLE sighting(person INTEGER NOT NULL, k INTEGER NOT NULL, at INTEGER NOT NULL, who INTEGER NOT NULL, weight INTEGER NOT NULL,
+  PRIMARY KEY(person, k)) STRICT, WITHOUT ROWID;
 CREATE TABLE idempotency(client INTEGER NOT NULL, hash BLOB NOT NULL, k INTEGER NOT NULL, random INTEGER NOT NULL,
   fingerprint BLOB NOT NULL, PRIMARY KEY(client, hash)) STRICT, WITHOUT ROWID;
 CREATE TABLE provider(connector INTEGER NOT NULL, id TEXT NOT NULL, k INTEGER NOT NULL, attempt INTEGER NOT NULL,
@@ -68,10 +70,12 @@ Status add_keys_and_state(const Migration& m) {
   return Statement(m.db, "UPDATE mark SET sum = ?1 WHERE id = 1").bind(1, ByteView(bytes)).done();
 }
 
-// Messages that stand in several queues at a time, and those that an event may end.
-Status add_places_and_journeys(const Migration& m) {
+// Messages that stand in several queues at a time, those that an event may end, and what has reached whom.
+Status add_places_journeys_and_sightings(const Migration& m) {
   return run(m.db, "CREATE TABLE place(place INTEGER NOT NULL, k INTEGER NOT NULL, PRIMARY KEY(place, k)) STRICT, WITHOUT ROWID;"
-                   "CREATE TABLE journey(person INTEGER NOT NULL, k INTEGER NOT NULL, PRIMARY KEY(person, k)) STRICT, WITHOUT ROWID;");
+                   "CREATE TABLE journey(person INTEGER NOT NULL, k INTEGER NOT NULL, PRIMARY KEY(person, k)) STRICT, WITHOUT ROWID;"
+                   "CREATE TABLE sighting(person INTEGER NOT NULL, k INTEGER NOT NULL, at INTEGER NOT NULL, who INTEGER NOT NULL, weight INTEGER NOT NULL,"
+                   " PRIMARY KEY(person, k)) STRICT, WITHOUT ROWID;");
 }
 
 Status in_transaction(sqlite3* db, std::int64_t to, const std::function<Status()>& change, const Passed& passed) {
@@ -96,7 +100,7 @@ Status in_transaction(sqlite3* db, std::int64_t to, const std::function<Status()
 }  // namespace
 
 std::span<const SchemaStep> schema_steps() {
-  static const std::vector<SchemaStep> steps{{2, add_keys_and_state}, {3, add_places_and_journeys}};
+  static const std::vector<SchemaStep> steps{{2, add_keys_and_state}, {3, add_places_journeys_and_sightings}};
   return steps;
 }
 

@@ -110,6 +110,16 @@ struct PersonRow {
   Bytes wrapped;
 };
 
+// That a message has reached out to a person, for the caps of the policy. Once for each message.
+struct SightingRow {
+  std::uint64_t person = 0;
+  MessageKey key = 0;
+  TimeMs at_ms = 0;
+  Category category = Category::service;
+  ClientId client = 0;
+  std::uint32_t weight = 1;
+};
+
 struct Batch {
   struct Content {
     MessageKey key;
@@ -119,7 +129,7 @@ struct Batch {
   std::vector<Content> content_keys;           // of contents that have a key of their own, wrapped
   std::vector<MessageKey> dropped_contents;    // with their keys
   std::vector<PersonRow> persons;              // new ones, and ones wrapped anew
-  std::vector<std::uint64_t> erased_persons;
+  std::vector<std::uint64_t> erased_persons;   // with their sightings and journeys
   std::vector<FlightRow> inserts, updates;
   // Further places of a message that stands in several queues at a time; its row holds the first.
   struct Place {
@@ -134,6 +144,7 @@ struct Batch {
     MessageKey key;
   };
   std::vector<Journey> journeys, dropped_journeys;
+  std::vector<SightingRow> sightings, dropped_sightings;
   std::vector<IdempotencyRow> idempotency;
   std::vector<ProviderRow> providers;
   std::vector<ParkedRow> parked;
@@ -159,7 +170,7 @@ struct Batch {
 
   bool empty() const {
     return contents.empty() && content_keys.empty() && dropped_contents.empty() && persons.empty() && erased_persons.empty() && inserts.empty() &&
-           updates.empty() && places.empty() && dropped_places.empty() && journeys.empty() && dropped_journeys.empty() && idempotency.empty() && providers.empty() && parked.empty() && unparked.empty() && drop_parked_before == 0 && leaves.empty() &&
+           updates.empty() && places.empty() && dropped_places.empty() && journeys.empty() && dropped_journeys.empty() && sightings.empty() && dropped_sightings.empty() && idempotency.empty() && providers.empty() && parked.empty() && unparked.empty() && drop_parked_before == 0 && leaves.empty() &&
            events.empty() && cursors.empty() && conversations.empty() && names.empty() && purged.empty() && purged_events.empty() && purged_orphans.empty() &&
            generation_above == 0 && !suspect && !sum_before;
   }
@@ -206,6 +217,9 @@ class Store {
 
   // Messages of this person that an event may end, oldest first.
   virtual Result<std::vector<MessageKey>> journeys(std::uint64_t person, std::size_t limit) = 0;
+
+  // What has reached out to this person, in the order of the messages' keys.
+  virtual Result<std::vector<SightingRow>> sightings(std::uint64_t person) = 0;
 
   // Flights whose wake time has come, earliest first.
   virtual Result<std::vector<FlightRow>> due(TimeMs now, std::size_t limit) = 0;

@@ -249,6 +249,7 @@ void Intake::check_recipient(const wire::Submit& submit, Draft& draft) const {
       draft.fault("/recipient/push/" + std::to_string(i) + "/platform", "bad-platform", "must be fcm, apns or hms");
   if (r.locale().size() > kMaxName) draft.fault("/recipient/locale", "too-long", "must have at most 64 bytes");
   if (r.time_zone().size() > kMaxName) draft.fault("/recipient/time_zone", "too-long", "must have at most 64 bytes");
+  if (!r.time_zone().empty() && context_.zones.find(r.time_zone()) == nullptr) draft.fault("/recipient/time_zone", "unknown-zone", "there is no time zone of this name");
   if (r.reference().size() > kMaxReference) draft.fault("/recipient/reference", "too-long", "must have at most 128 bytes");
   if (!r.preferred().empty() && !channel_named(r.preferred()))
     draft.fault("/recipient/preferred", "unknown-channel", "must be one of push, sms, whatsapp, viber, telegram, email, voice");
@@ -354,10 +355,22 @@ bool Intake::payload_for(const config::ScenarioStep& step, const wire::Submit& s
   return true;
 }
 
+// What may not leave the bank; the fault tells the kind and never the words.
+void Intake::check_words_of(const Payload& payload, Draft& draft) const {
+  const policy::Policy& policy = context_.config->policy;
+  if (!policy.guards_content) return;
+  for (const std::string* text : {&payload.subject, &payload.text, &payload.html})
+    for (const policy::Finding& finding : policy::check(*text, policy.content)) {
+      const std::string kind(policy::name_of(finding.kind));
+      draft.fault(draft.text == nullptr ? "/text" : "/variables", "content-" + kind,
+                  "the text for " + std::string(name_of(payload.channel)) + " holds what may not leave the bank: " + kind + " at byte " + std::to_string(finding.offset));
+    }
+}
+
 // What a message that is sent by this way costs on its channel, as far as it is known beforehand.
 std::int64_t Intake::price_of(Channel channel, const Draft& draft) const {
   const auto& routes = context_.config->routes;
-  const auto route = std::ranges::find_if(routes, [&](const config::Route& r) { return r.carries(channel, draft.network); });
+  const auto route = std::ranges::find_if(routes, [&](const config::Route& r) { return r.carries(channel, draft.network, draft.category); });
   return route == routes.end() ? 0 : route->price;
 }
 
@@ -391,6 +404,7 @@ void Intake::plan(const config::Client& client, const wire::Submit& submit, Draf
       if (payload.subject.size() + payload.text.size() + payload.html.size() > kMaxRendered)
         return draft.fault("/variables", "too-long", "the text for " + std::string(name_of(planned.channel)) + " would be longer than 128 KiB");
       planned.payload = static_cast<std::uint8_t>(draft.content.payloads.size());
+      check_words_of(payload, draft);
       draft.content.payloads.push_back(std::move(payload));
     }
     // The first that is left carries the wait of those that begin with it.
@@ -416,6 +430,7 @@ void Intake::plan(const config::Client& client, const wire::Submit& submit, Draf
   for (const Stage& stage : stages) draft.steps.insert(draft.steps.end(), stage.begin(), stage.end());
   draft.content.recipient = submit.recipient().reference();
   draft.content.template_name = submit.template_();
+  draft.content.time_zone = submit.recipient().time_zone();
 }
 
 void Intake::accept(Turn& turn, const config::Client& client, const wire::Submit& submit, Draft& draft, wire::Verdict& verdict) {

@@ -164,10 +164,20 @@ engine::Outcome Turn::advance(Flight& flight, const engine::Input& input, audit:
     ++context_.metrics.ended[{std::string(name_of(flight.category)), std::string(name_of(flight.state))}];
     --context_.metrics.waiting;
   }
+  for (const engine::Happened& what : outcome.happened)
+    if (what.type == EventType::handed) reach_out(flight);
   for (std::size_t i = attempts_before; i < flight.attempts.size(); ++i)
     if (flight.attempts[i].state == AttemptState::ready) queues_.became_ready(flight, flight.attempts[i].connector);
   for (const std::size_t attempt : outcome.call_back) queues_.call_back(flight, attempt);
   return outcome;
+}
+
+// It counts in the caps of its person from now on.
+void Turn::reach_out(const Flight& flight) {
+  const std::int64_t memory_ms = context_.config->policy.memory_ms(flight.category);
+  if (memory_ms == 0) return;
+  context_.sightings.add({flight.person, flight.id.key, now_ms_, flight.category, flight.client, context_.weight_of(flight.client)}, memory_ms, batch_);
+  if (const std::string& why = context_.sightings.failure(); !why.empty()) fail_with(why);
 }
 
 void Turn::note(Flight& flight, const engine::Happened& what, bool ended_here, audit::Body&& extra) {
@@ -263,6 +273,7 @@ Status Turn::commit() {
   if (!entries.empty()) batch_.audit_mark = audit::encode(context_.log.mark());
   if (batch_.empty()) {
     context_.persons.turn_over(/*committed=*/true);
+    context_.sightings.turn_over();
     drop_contents();
     trim();
     return {};
@@ -283,6 +294,7 @@ Status Turn::commit() {
   }
   drop_contents();
   context_.persons.turn_over(/*committed=*/true);
+  context_.sightings.turn_over();
   dirty_.clear();
   batch_ = {};
   fresh_names_.clear();
@@ -318,6 +330,7 @@ void Turn::forget() {
 void Turn::abandon() {
   forget();
   context_.persons.turn_over(/*committed=*/false);
+  context_.sightings.turn_over();
   for (const std::uint16_t id : fresh_names_) context_.names.forget(id);
   fresh_names_.clear();
   context_.log.put_back(std::move(mark_before_));

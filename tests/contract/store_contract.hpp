@@ -317,6 +317,31 @@ TEST_P(StoreContract, JourneysAreFoundByTheirPerson) {
   EXPECT_EQ(*store->journeys(UINT64_MAX, 10), Keys{5});
 }
 
+TEST_P(StoreContract, SightingsAreFoundByTheirPerson) {
+  Batch batch;
+  batch.sightings = {{UINT64_MAX, 5, 50, Category::marketing, 65535, 7}, {UINT64_MAX, 3, 40, Category::otp, 1, 1}, {7, 4, 30, Category::service, 2, 2}};
+  commit(batch);
+  reopen();
+  const std::vector<SightingRow> rows = *store->sightings(UINT64_MAX);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].key, 3);
+  EXPECT_EQ(rows[1].key, 5);
+  EXPECT_EQ(rows[1].at_ms, 50);
+  EXPECT_EQ(rows[1].category, Category::marketing);
+  EXPECT_EQ(rows[1].client, 65535);
+  EXPECT_EQ(rows[1].weight, 7U);
+  EXPECT_EQ(store->sightings(8)->size(), 0U);
+  batch = {};
+  batch.dropped_sightings = {rows[0]};
+  commit(batch);
+  EXPECT_EQ(store->sightings(UINT64_MAX)->size(), 1U);
+  batch = {};
+  batch.erased_persons = {UINT64_MAX};
+  commit(batch);
+  EXPECT_EQ(store->sightings(UINT64_MAX)->size(), 0U);
+  EXPECT_EQ(store->sightings(7)->size(), 1U);
+}
+
 TEST_P(StoreContract, LargeConnectorNumbersKeepTheirQueues) {
   Batch batch;
   batch.inserts = {flight(1, {65535, false}), flight(2, {65535, true}), flight(3, {32768, true})};

@@ -260,6 +260,52 @@ TEST_F(Configuration, PricesAreRead) {
     expect_part(with("posternd.toml", "networks = [", "price = \"" + std::string(bad) + "\"\nnetworks = ["), "must be a price in your currency");
 }
 
+constexpr const char* kPolicy = R"(time_zone = "Europe/Kyiv"
+[quiet_hours]
+spans = ["21:00-08:00", "sat,sun 00:00-10:00"]
+categories = ["service", "marketing"]
+[[caps]]
+name = "offers"
+categories = ["marketing"]
+limit = 3
+period = "week"
+[[lists]]
+name = "objected"
+kind = "never"
+file = "objected.txt"
+[content]
+domains = ["bank.example"]
+)";
+
+TEST_F(Configuration, APolicyIsRead) {
+  write_all(folder / "policy.toml", std::string(kPolicy));
+  write_all(folder / "objected.txt", std::string("+380671234567\n"));
+  EXPECT_EQ(with("posternd.toml", "admins", "policy = \"policy.toml\"\nadmins"), "");
+}
+
+TEST_F(Configuration, FaultsOfAPolicyHaveTheirPlace) {
+  write_all(folder / "objected.txt", std::string("+380671234567\n"));
+  write_all(folder / "posternd.toml", "policy = \"policy.toml\"\n" + std::string(kMain));
+  const auto policy = [this](const std::string& from, const std::string& to) {
+    std::string text(kPolicy);
+    text.replace(text.find(from), from.size(), to);
+    write_all(folder / "policy.toml", text);
+    return faults();
+  };
+  expect_part(policy("Europe/Kyiv", "Europe/Kyif"), "policy.toml:1:1: there is no time zone 'Europe/Kyif'");
+  expect_part(policy("time_zone = \"Europe/Kyiv\"", ""), "quiet hours and caps need the zone of recipients");
+  expect_part(policy("21:00-08:00", "21:00-25:00"), "policy.toml:3:1: ");
+  expect_part(policy("limit = 3", "limit = 0"), "'limit' must be a whole number from 1");
+  expect_part(policy("\"week\"", "\"fortnight\""), "'period' must be a duration");
+  expect_part(policy("\"week\"", "\"60d\""), "cap 'offers' looks back further than messages of marketing are kept");
+  expect_part(policy("name = \"offers\"", "name = \"Offers of the month\""), "must be a word of small letters");
+  expect_part(policy("kind = \"never\"", "kind = \"black\""), "'kind' must be one of: never, only");
+  expect_part(policy("kind = \"never\"", "kind = \"only\""), "a list of kind \"only\" would stop otp for every customer who is not on it");
+  expect_part(policy("objected.txt", "none.txt"), "there is no file");
+  write_all(folder / "objected.txt", std::string("+380671234567\n+38o67\n"));
+  expect_part(policy("Europe/Kyiv", "Europe/Kyiv"), "line 2, column 4: a number is digits alone");
+}
+
 TEST_F(Configuration, TheSameNameTwiceIsRefused) {
   write_all(folder / "scenarios/zz.toml", std::string(kScenario));
   expect_part(faults(), "scenarios/zz.toml:1:1: 'sms' is the name of another file's already");
@@ -311,8 +357,13 @@ TEST_F(Configuration, TheUnlockCredentialComesFromTheUnitOrAPath) {
 TEST_F(Configuration, TheExampleOfTheManualIsGood) {
   const Bytes bytes = read_all(std::string(POSTERN_SOURCE_DIR) + "/gateway/config/README.md");
   const std::string manual(as_text(bytes));
-  const std::size_t begin = manual.find("```toml\n") + 8;
-  std::string example = manual.substr(begin, manual.find("```", begin) - begin);
+  const auto example_after = [&manual](const std::string& heading) {
+    const std::size_t begin = manual.find("```toml\n", manual.find(heading)) + 8;
+    return manual.substr(begin, manual.find("```", begin) - begin);
+  };
+  std::string example = example_after("# Settings of posternd");
+  write_all(folder / "policy.toml", example_after("## Policy"));
+  write_all(folder / "objected.txt", std::string());
   const auto replace = [&example](const std::string& from, const std::string& to) {
     const std::size_t at = example.find(from);
     ASSERT_NE(at, std::string::npos) << from;
@@ -321,6 +372,10 @@ TEST_F(Configuration, TheExampleOfTheManualIsGood) {
   replace("\"/var/lib/postern\"", "\"state\"");
   replace("/var/lib/postern-anchor", folder / "state");
   write_all(folder / "scenarios/otp.toml", std::string("name = \"otp\"\ndeadline = \"5m\"\n[[steps]]\nchannel = \"sms\"\n"));
+  const std::string card_blocked = example_after("## Scenarios");
+  replace("[[routes]] ", "[[routes]]\nchannel = \"push\"\nconnector = \"push-main\"\n[[routes]]\nchannel = \"email\"\nconnector = \"mail\"\n[[routes]] ");
+  replace("[connectors.hook]", "[connectors.push-main]\nuser = \"p\"\nchannel = \"push\"\n[connectors.mail]\nuser = \"m\"\nchannel = \"email\"\n[connectors.hook]");
+  write_all(folder / "scenarios/card-blocked.toml", card_blocked);
   write_all(folder / "posternd.toml", example);
   setenv("CREDENTIALS_DIRECTORY", "/run/credentials/posternd", 1);
   const auto config = read();

@@ -217,7 +217,7 @@ TEST(FlightWake, IsTheEarliestOfItsTimes) {
 // ---- content ----
 
 Content content_of(Random& random) {
-  Content c{random.text(128), random.text(200), {}};
+  Content c{random.text(128), random.text(200), random.text(64), {}};
   for (std::size_t left = random.below(8); left > 0; --left) {
     Payload p;
     p.channel = static_cast<Channel>(1 + random.below(7));
