@@ -181,7 +181,12 @@ void zero_registers() {}
 
 [[gnu::noinline]] void zero_stack() {
   constexpr std::size_t kDepth = 256 * 1024;
-  [[gnu::uninitialized]] std::uint8_t below[kDepth];
+#if defined(__clang__)
+  [[clang::uninitialized]]
+#else
+  [[gnu::uninitialized]]
+#endif
+  std::uint8_t below[kDepth];
   sodium_memzero(below, sizeof below);
 }
 

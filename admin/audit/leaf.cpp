@@ -16,11 +16,12 @@ constexpr std::pair<std::uint16_t, std::string_view> kNames[] = {
     {8, "recovered"}, {9, "epoch-begun"}, {11, "clock-jumped"}, {12, "disk-low"}, {13, "disk-recovered"},
     {14, "scrubbed"}, {15, "store-altered"}, {16, "rollback-accepted"}, {17, "backup-begun"}, {18, "backup-done"}, {19, "purged"},
     {20, "connector-up"}, {21, "connector-down"}, {22, "connector-refused"}, {23, "tls-refused"}, {24, "webhook-forged"}, {25, "row-quarantined"},
-    {26, "peer-protocol-error"}, {27, "bound"}, {28, "unbound"},
+    {26, "peer-protocol-error"}, {27, "bound"}, {28, "unbound"}, {37, "bypassed"}, {38, "held"}, {39, "moved"},
     {40, "accepted"}, {41, "rejected"}, {42, "replayed"}, {43, "key-reused"}, {44, "step"}, {45, "step-skipped"}, {46, "handed"}, {47, "sent"},
     {48, "refused"}, {49, "in-doubt"}, {50, "delivered"}, {51, "read"}, {52, "replied"}, {53, "undelivered"}, {54, "step-over"}, {55, "late"},
     {56, "double-contact"}, {57, "withdrawn"}, {58, "ended"}, {59, "unmatched-receipt"},
     {60, "person-erased"}, {61, "ring-rotated"}, {62, "wrapping-key-destroyed"},
+    {63, "signalled"}, {64, "halted"}, {65, "resumed"}, {66, "consent-changed"}, {67, "recipient-changed"},
     {80, "admin-read"}, {81, "admin-change"}, {82, "admin-denied"}, {83, "numbers-imported"},
     {84, "key-access-changed"}, {85, "key-rotated"}, {86, "key-destroyed"}, {87, "key-change-failed"}, {88, "custodian-share"},
 };

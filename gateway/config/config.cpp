@@ -11,6 +11,7 @@
 #include "crypto/bytes.hpp"
 #include "crypto/merkle.hpp"
 #include "gateway/config/parts.hpp"
+#include "gateway/config/policy_part.hpp"
 
 namespace postern::config {
 namespace {
@@ -45,6 +46,7 @@ void read_clients(Section& root, Config& config) {
     client.identities = section.texts("identities");
     client.categories = read_categories(section, "categories");
     client.rate = static_cast<std::uint32_t>(section.integer("rate", 0, 0, 1'000'000));
+    client.weight = static_cast<std::uint32_t>(section.integer("weight", 1, 0, 1000));
     client.may_read_metrics = section.boolean("metrics", false);
     client.may_confirm = section.boolean("confirm", false);
     for (const std::string& identity : client.identities)
@@ -52,6 +54,15 @@ void read_clients(Section& root, Config& config) {
         section.fault("identities", "identity '" + identity + "' belongs to client '" + config.client_of_identity[identity] + "' already");
     config.clients.emplace(name, std::move(client));
   }
+}
+
+void check_scenario(Section& section, const std::string& name, Category category, const Config& config) {
+  if (name.empty()) return;
+  const auto found = config.scenarios.find(name);
+  if (found == config.scenarios.end()) return section.fault("scenario", "there is no scenario '" + name + "'; its file would be in the scenarios folder");
+  const std::vector<Category>& allowed = found->second.categories;
+  if (!allowed.empty() && std::ranges::find(allowed, category) == allowed.end())
+    section.fault("scenario", "scenario '" + name + "' is not for " + std::string(name_of(category)) + "; add it to the scenario's 'categories'");
 }
 
 void read_category_rules(Section& root, Config& config) {
@@ -64,12 +75,14 @@ void read_category_rules(Section& root, Config& config) {
     rules.in_doubt = section.choice<InDoubt>("in_doubt", usual, {{"rather-twice", InDoubt::rather_twice}, {"rather-never-twice", InDoubt::rather_never_twice}});
     rules.tries = static_cast<std::uint8_t>(section.integer("tries", 3, 1, 10));
     rules.keep = section.duration("keep", kKeep, kShortestKeep, kLongestKeep);
-    if (!rules.scenario.empty() && !config.scenarios.contains(rules.scenario))
-      section.fault("scenario", "there is no scenario '" + rules.scenario + "'; its file would be in the scenarios folder");
-    else if (const auto found = config.scenarios.find(rules.scenario);
-             found != config.scenarios.end() && !found->second.categories.empty() &&
-             std::ranges::find(found->second.categories, category) == found->second.categories.end())
-      section.fault("scenario", "scenario '" + rules.scenario + "' is not for " + std::string(name_of(category)) + "; add it to the scenario's 'categories'");
+    check_scenario(section, rules.scenario, category, config);
+    for (Section& choice : section.sections("choose")) {
+      std::optional<policy::Condition> when = read_condition(choice, "when", *config.vocabulary);
+      const std::string scenario = choice.text("scenario");
+      check_scenario(choice, scenario, category, config);
+      if (when) rules.choices.push_back({std::move(*when), scenario});
+      else if (!choice.has("when")) choice.fault("when", "a choice needs 'when': the condition that a message must meet");
+    }
     config.categories.emplace(category, std::move(rules));
   }
 }
@@ -84,12 +97,23 @@ void read_routes(Section& root, Config& config) {
     for (const std::string& network : route.networks)
       if ((network.size() != 5 && network.size() != 6) || network.find_first_not_of("0123456789") != std::string::npos)
         section.fault("networks", "'" + network + "' is not a network: give MCC and MNC as 5 or 6 digits in quotes");
+    route.categories = read_categories(section, "categories");
+    route.price = read_price(section, "price");
     const auto connector = config.connectors.find(route.connector);
     if (connector == config.connectors.end()) section.fault("connector", "there is no connector '" + route.connector + "'");
     else if (channel && connector->second.channel != channel)
       section.fault("connector", "connector '" + route.connector + "' does not carry " + std::string(name_of(*channel)));
     config.routes.push_back(std::move(route));
   }
+}
+
+// What has reached whom is forgotten with the message.
+void check_caps_within_keep(Section& root, const Config& config) {
+  for (const policy::Cap& cap : config.policy.caps)
+    for (const Category category : kCategories)
+      if ((cap.categories & policy::mask_of(category)) != 0 && cap.period == policy::Period::rolling && cap.rolling_ms > config.rules(category).keep.count())
+        root.fault("policy", "cap '" + cap.name + "' looks back further than messages of " + std::string(name_of(category)) +
+                                 " are kept; shorten its period, or lengthen 'keep' of [categories." + std::string(name_of(category)) + "]");
 }
 
 void check_pull_clients(Section& root, const Config& config) {
@@ -101,7 +125,7 @@ void check_pull_clients(Section& root, const Config& config) {
 void check_scenarios_have_routes(Section& root, const Config& config) {
   for (const auto& [name, scenario] : config.scenarios)
     for (const ScenarioStep& step : scenario.steps)
-      if (std::ranges::none_of(config.routes, [&](const Route& route) { return route.channel == step.step.channel; }))
+      if (!step.step.pause && std::ranges::none_of(config.routes, [&](const Route& route) { return route.channel == step.step.channel; }))
         root.fault("routes", "scenario '" + name + "' uses " + std::string(name_of(step.step.channel)) +
                                  ", for which there is no route; add [[routes]] with that channel");
 }
@@ -129,9 +153,9 @@ class Faults {
   std::string all_;
 };
 
-template <class Item>
-void read_folder(const std::string& folder, Faults& faults, std::map<std::string, Item, std::less<>>& items,
-                 Item (*read)(Section&), std::vector<std::string>& files) {
+template <class Item, class Read>
+void read_folder(const std::string& folder, Faults& faults, std::map<std::string, Item, std::less<>>& items, const Read& read,
+                 std::vector<std::string>& files) {
   for (const std::string& path : files_of(folder)) {
     files.push_back(path);
     Result<std::unique_ptr<SettingsFile>> file = SettingsFile::read(path);
@@ -148,6 +172,19 @@ void read_folder(const std::string& folder, Faults& faults, std::map<std::string
   }
 }
 
+void read_policy_file(Section& root, Config& config, Faults& faults, std::vector<std::string>& files) {
+  const std::string path = root.path("policy", "");
+  if (path.empty()) return;
+  files.push_back(path);
+  Result<std::unique_ptr<SettingsFile>> file = SettingsFile::read(path);
+  if (!file) return faults.add(file.what());
+  Section section = (*file)->root();
+  PolicyFile policy = read_policy(section);
+  faults.add((*file)->finish());
+  config.policy = std::move(policy.policy);
+  files.insert(files.end(), policy.files.begin(), policy.files.end());
+}
+
 std::string hash_of(const std::vector<std::string>& files) {
   Bytes all;
   ByteWriter out(all);
@@ -161,6 +198,11 @@ std::string hash_of(const std::vector<std::string>& files) {
 }
 
 }  // namespace
+
+bool Route::carries(Channel wanted, const std::string& network, Category category) const {
+  return channel == wanted && (networks.empty() || std::ranges::find(networks, network) != networks.end()) &&
+         (categories.empty() || std::ranges::find(categories, category) != categories.end());
+}
 
 Result<std::shared_ptr<const Config>> load(const std::string& posternd_toml) {
   Result<std::unique_ptr<SettingsFile>> file = SettingsFile::read(posternd_toml);
@@ -191,12 +233,15 @@ Result<std::shared_ptr<const Config>> load(const std::string& posternd_toml) {
   const std::string scenarios = root.path("scenarios", "scenarios"), templates = root.path("templates", "templates");
 
   std::vector<std::string> files{posternd_toml};
-  read_folder(scenarios, faults, config->scenarios, read_scenario, files);
+  config->vocabulary = message_vocabulary();
+  read_folder(scenarios, faults, config->scenarios, [&](Section& section) { return read_scenario(section, *config->vocabulary); }, files);
   read_folder(templates, faults, config->templates, read_template, files);
+  read_policy_file(root, *config, faults, files);
   read_connectors(root, *config);
   read_clients(root, *config);
   read_category_rules(root, *config);
   read_routes(root, *config);
+  check_caps_within_keep(root, *config);
   check_pull_clients(root, *config);
   check_scenarios_have_routes(root, *config);
   faults.add((*file)->finish());

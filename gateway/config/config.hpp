@@ -15,6 +15,8 @@
 
 #include "crypto/result.hpp"
 #include "gateway/domain/flight.hpp"
+#include "gateway/policy/condition/condition.hpp"
+#include "gateway/policy/policy.hpp"
 #include "gateway/templates/template.hpp"
 
 namespace postern::config {
@@ -32,25 +34,40 @@ struct Client {
   std::vector<std::string> identities;  // URI or DNS names of its certificates
   std::vector<Category> categories;     // that it may submit
   std::uint32_t rate = 0;               // messages a second, 0: no limit
+  std::uint32_t weight = 1;             // of its messages in the caps of a customer
   bool may_read_metrics = false;
   bool may_confirm = false;             // acknowledge other clients' push messages (the bank's app server)
 };
 
 struct ScenarioStep {
-  Step step;                            // channel, until, wait; the payload index is set at acceptance
+  Step step;                            // channel, until, wait, pause, together, validity; the payload index is set at acceptance
   std::string text;                     // variant of the template, empty: the channel's own
   std::string sender;
+  std::optional<policy::Condition> when;  // for which messages; empty: all
 };
+
+// In what order the steps of one message are taken.
+enum class Order : std::uint8_t { as_written, cheapest, preferred };
 
 struct Scenario {
   std::string name;
   std::vector<Category> categories;     // empty: any
   std::chrono::milliseconds deadline{};
+  Order order = Order::as_written;
+  bool escalate = false;                // every step, until the customer answers
+  std::vector<std::string> stop_on;     // events of the bank's systems that end it
   std::vector<ScenarioStep> steps;
+};
+
+// Another scenario than the category's own for the messages of which the condition holds.
+struct Choice {
+  policy::Condition when;
+  std::string scenario;
 };
 
 struct CategoryRules {
   std::string scenario;                 // default
+  std::vector<Choice> choices;          // in order, before the default
   InDoubt in_doubt = InDoubt::rather_twice;
   std::uint8_t tries = 3;
   std::chrono::milliseconds keep{};     // how long after its end a message stays in the store
@@ -60,6 +77,10 @@ struct Route {
   Channel channel = Channel::sms;
   std::string connector;
   std::vector<std::string> networks;    // MCCMNC; empty: any
+  std::vector<Category> categories;     // that it carries; empty: any
+  std::int64_t price = 0;               // of one message, in millionths of the bank's currency
+
+  bool carries(Channel wanted, const std::string& network, Category category) const;
 };
 
 struct Config {
@@ -75,6 +96,8 @@ struct Config {
   std::map<std::string, Client, std::less<>> clients;
   std::map<std::string, std::string, std::less<>> client_of_identity;
   std::map<Category, CategoryRules> categories;
+  std::optional<policy::Vocabulary> vocabulary;  // of all conditions
+  policy::Policy policy;
   std::vector<Route> routes;            // in order: the first that fits takes the message
   std::map<std::string, Scenario, std::less<>> scenarios;
   std::map<std::string, templates::Template, std::less<>> templates;

@@ -8,18 +8,68 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr std::chrono::milliseconds kLongestWait = 24h * 45;   // 32 bits of milliseconds hold 49 days
 constexpr std::size_t kMaxName = 64, kMaxProviderName = 512, kMaxParameters = 100;
 
-ScenarioStep read_step(Section& section) {
+// "3d", then the next step.
+ScenarioStep read_pause(Section& section) {
+  ScenarioStep step;
+  step.step.pause = true;
+  step.step.wait_ms = static_cast<std::uint32_t>(section.duration("pause", std::nullopt, 1s, kLongestWait).count());
+  for (const char* other : {"channel", "wait", "until", "together", "validity", "when", "text", "sender"})
+    if (section.has(other)) {
+      (void)section.text(other, "");
+      section.fault(other, "a pause sends nothing: '" + std::string(other) + "' belongs to a step with a channel");
+    }
+  return step;
+}
+
+ScenarioStep read_step(Section& section, const Scenario& scenario, policy::Vocabulary& vocabulary) {
+  if (section.has("pause")) return read_pause(section);
   ScenarioStep step;
   step.step.channel = read_channel(section, "channel").value_or(Channel::sms);
-  step.step.until = section.choice<Until>("until", Until::delivered,
-                                          {{"sent", Until::sent}, {"delivered", Until::delivered}, {"read", Until::read}, {"replied", Until::replied}});
-  step.step.wait_ms = static_cast<std::uint32_t>(section.duration("wait", 0ms, 0ms, 72h).count());
+  const Until usual = scenario.escalate ? Until::replied : scenario.stop_on.empty() ? Until::delivered : Until::event;
+  step.step.until = section.choice<Until>(
+      "until", usual,
+      {{"sent", Until::sent}, {"delivered", Until::delivered}, {"read", Until::read}, {"replied", Until::replied}, {"event", Until::event}});
+  if (step.step.until == Until::event && scenario.stop_on.empty())
+    section.fault("until", "waits for an event, and the scenario names none; give stop_on = [\"...\"] above the steps");
+  if (scenario.escalate && step.step.until != Until::replied && step.step.until != Until::event)
+    section.fault("until", "an escalation goes on until the customer answers: leave 'until' out");
+  step.step.wait_ms = static_cast<std::uint32_t>(section.duration("wait", 0ms, 0ms, kLongestWait).count());
+  step.step.validity_ms = static_cast<std::uint32_t>(section.duration("validity", 0ms, 0ms, kLongestWait).count());
+  step.step.together = section.boolean("together", false);
+  step.when = read_condition(section, "when", vocabulary);
   step.text = section.text("text", "");
   step.sender = section.text("sender", "");
   if (step.sender.size() > 64) section.fault("sender", "must have at most 64 characters");
   return step;
+}
+
+void check_steps(std::vector<Section>& steps, const Scenario& scenario) {
+  std::chrono::milliseconds waits{0};
+  const std::size_t count = scenario.steps.size();
+  std::size_t first = 0;   // of the stage
+  for (std::size_t i = 0; i < count; ++i) {
+    const Step& step = scenario.steps[i].step;
+    if (step.together) {
+      if (i == 0) steps[i].fault("together", "there is no step before it that it could begin with");
+      else if (scenario.steps[i - 1].step.pause) steps[i].fault("together", "a pause is over when the next step begins: leave 'together' out");
+      if (step.wait_ms != 0) steps[i].fault("wait", "steps that begin together have one 'wait': at the first of them");
+    } else {
+      first = i;
+    }
+    waits += std::chrono::milliseconds(step.wait_ms);
+    const bool stage_ends = i + 1 == count || !scenario.steps[i + 1].step.together;
+    const bool needs_wait = i + 1 < count || scenario.order != Order::as_written;
+    if (step.pause && i + 1 == count) steps[i].fault("pause", "nothing follows this pause; take it out, or add the step that it waits for");
+    else if (step.pause && scenario.order != Order::as_written) steps[i].fault("pause", "a pause has its place: use order = \"as-written\", or take it out");
+    else if (stage_ends && needs_wait && scenario.steps[first].step.wait_ms == 0)
+      steps[first].fault("wait", scenario.order == Order::as_written ? "a step that has a next one needs 'wait': how long it may take before the next one starts"
+                                                                     : "any step may come first in this order, so each needs 'wait': how long it may take");
+    else if (waits > scenario.deadline)
+      steps[i].fault(step.pause ? "pause" : "wait", "the waits up to here are longer than the scenario's deadline: the rest would never be sent");
+  }
 }
 
 templates::Text read_text(Section& section, std::string_view key, const templates::Template& t) {
@@ -70,24 +120,47 @@ std::vector<Category> read_categories(Section& section, std::string_view key) {
   return categories;
 }
 
-Scenario read_scenario(Section& root) {
+std::optional<policy::Condition> read_condition(Section& section, std::string_view key, policy::Vocabulary& vocabulary) {
+  const std::string text = section.text(key, "");
+  if (text.empty()) return std::nullopt;
+  std::expected<policy::Condition, policy::Fault> condition = policy::Condition::parse(text, vocabulary);
+  if (condition) return std::move(*condition);
+  section.fault(key, "'" + std::string(key) + "' at character " + std::to_string(condition.error().offset + 1) + ": " + condition.error().what);
+  return std::nullopt;
+}
+
+std::int64_t read_price(Section& section, std::string_view key) {
+  const std::string text = section.text(key, "");
+  if (text.empty()) return 0;
+  constexpr std::size_t kWhole = 6, kFraction = 6;
+  const std::size_t point = std::min(text.find('.'), text.size());
+  const std::string whole = text.substr(0, point);
+  std::string fraction = point == text.size() ? "" : text.substr(point + 1);
+  const auto digits = [](const std::string& s) { return std::ranges::all_of(s, [](char c) { return c >= '0' && c <= '9'; }); };
+  if (whole.empty() || whole.size() > kWhole || fraction.size() > kFraction || !digits(whole) || !digits(fraction) || (point != text.size() && fraction.empty())) {
+    section.fault(key, "must be a price in your currency with at most six decimals, in quotes, such as \"0.045\"");
+    return 0;
+  }
+  fraction.resize(kFraction, '0');
+  return std::stoll(whole) * 1'000'000 + std::stoll(fraction);
+}
+
+Scenario read_scenario(Section& root, policy::Vocabulary& vocabulary) {
   Scenario scenario;
   scenario.name = root.text("name");
   scenario.categories = read_categories(root, "categories");
   scenario.deadline = root.duration("deadline", std::nullopt, 1s, 24h * 365);
+  scenario.order = root.choice<Order>("order", Order::as_written, {{"as-written", Order::as_written}, {"cheapest", Order::cheapest}, {"preferred", Order::preferred}});
+  scenario.escalate = root.boolean("escalate", false);
+  scenario.stop_on = root.texts("stop_on");
+  if (scenario.stop_on.size() > kMaxStopEvents) root.fault("stop_on", "at most 8 events can end a scenario");
+  for (const std::string& event : scenario.stop_on)
+    if (event.empty() || event.size() > kMaxEventName) root.fault("stop_on", "an event's name has 1 to 64 characters");
   std::vector<Section> steps = root.sections("steps");
-  std::chrono::milliseconds waits{0};
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    ScenarioStep step = read_step(steps[i]);
-    waits += std::chrono::milliseconds(step.step.wait_ms);
-    if (i + 1 < steps.size() && step.step.wait_ms == 0)
-      steps[i].fault("wait", "a step that has a next one needs 'wait': how long it may take before the next one starts");
-    else if (waits > scenario.deadline)
-      steps[i].fault("wait", "the waits up to here are longer than the scenario's deadline: the rest would never be sent");
-    scenario.steps.push_back(std::move(step));
-  }
+  for (Section& section : steps) scenario.steps.push_back(read_step(section, scenario, vocabulary));
+  check_steps(steps, scenario);
   if (steps.empty()) root.fault("steps", "a scenario needs at least one [[steps]]");
-  if (steps.size() > kMaxSteps) root.fault("steps", "a scenario has at most 8 steps");
+  if (steps.size() > kMaxSteps) root.fault("steps", "a scenario has at most 16 steps");
   return scenario;
 }
 

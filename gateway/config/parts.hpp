@@ -5,22 +5,33 @@
 
 #include "connectors/protocol/settings.hpp"
 #include "gateway/config/config.hpp"
+#include "gateway/config/message_facts.hpp"
 
 namespace postern::config {
 
 std::optional<Channel> read_channel(Section& section, std::string_view key);
 std::vector<Category> read_categories(Section& section, std::string_view key);
+// Optional; its fault points into the text.
+std::optional<policy::Condition> read_condition(Section& section, std::string_view key, policy::Vocabulary& vocabulary);
+// "0.045": millionths of the bank's currency. Optional.
+std::int64_t read_price(Section& section, std::string_view key);
 
 //   name = "otp"
 //   categories = ["otp"]            # optional: which may use it
 //   deadline = "5m"                 # nothing is sent after it
+//   order = "as-written"            # or cheapest, preferred
+//   escalate = false                # true: every step, until the customer answers
+//   stop_on = ["upload"]            # events of the bank's systems that end it
 //   [[steps]]
-//   channel = "push"
+//   channel = "push"                # or, instead of everything else: pause = "3d"
 //   wait = "10s"                    # then the next step; the last step may leave it out
-//   until = "delivered"             # sent, delivered, read, replied
+//   until = "delivered"             # sent, delivered, read, replied, event
+//   together = false                # true: begins with the step before it
+//   validity = "2m"                 # optional: how long the provider may try
+//   when = 'param.amount > 1000'    # optional: for which messages
 //   text = "short"                  # optional: a variant of the template
 //   sender = "MyBank"               # optional
-Scenario read_scenario(Section& root);
+Scenario read_scenario(Section& root, policy::Vocabulary& vocabulary);
 
 //   name = "otp"
 //   categories = ["otp"]

@@ -4,7 +4,7 @@
 namespace postern {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kFirstVersion = 1, kVersion = 2;
 constexpr std::size_t kMaxText = 256 * 1024;
 
 void write_text(ByteWriter& out, std::string_view text) { out.view32(as_bytes(text)); }
@@ -18,6 +18,7 @@ Bytes encode(const Content& c) {
   out.u8(kVersion);
   out.text16(c.recipient);
   out.text8(c.template_name);
+  out.text8(c.time_zone);
   out.u8(static_cast<std::uint8_t>(c.payloads.size()));
   for (const Payload& p : c.payloads) {
     out.u8(static_cast<std::uint8_t>(p.channel));
@@ -41,9 +42,11 @@ Bytes encode(const Content& c) {
 std::optional<Content> decode_content(ByteView bytes) {
   ByteReader in(bytes);
   Content c;
-  if (in.u8() != kVersion) return std::nullopt;
+  const std::uint8_t version = in.u8();
+  if (version != kVersion && version != kFirstVersion) return std::nullopt;
   c.recipient = in.text16();
   c.template_name = in.text8();
+  if (version != kFirstVersion) c.time_zone = in.text8();
   const std::uint8_t payloads = in.u8();
   for (std::uint8_t i = 0; i < payloads && in.ok(); ++i) {
     Payload p;

@@ -29,6 +29,7 @@ struct Payload {
 struct Content {
   std::string recipient;          // the bank's reference
   std::string template_name;
+  std::string time_zone;          // of the recipient, IANA; empty: not known
   std::vector<Payload> payloads;
 };
 

@@ -32,6 +32,9 @@ std::string_view name_of(EventType type) {
     case EventType::peer_protocol_error: return "peer-protocol-error";
     case EventType::bound: return "bound";
     case EventType::unbound: return "unbound";
+    case EventType::bypassed: return "bypassed";
+    case EventType::held: return "held";
+    case EventType::moved: return "moved";
     case EventType::accepted: return "accepted";
     case EventType::rejected: return "rejected";
     case EventType::replayed: return "replayed";
@@ -52,6 +55,11 @@ std::string_view name_of(EventType type) {
     case EventType::withdrawn: return "withdrawn";
     case EventType::ended: return "ended";
     case EventType::unmatched_receipt: return "unmatched-receipt";
+    case EventType::signalled: return "signalled";
+    case EventType::halted: return "halted";
+    case EventType::resumed: return "resumed";
+    case EventType::consent_changed: return "consent-changed";
+    case EventType::recipient_changed: return "recipient-changed";
     case EventType::person_erased: return "person-erased";
     case EventType::ring_rotated: return "ring-rotated";
     case EventType::wrapping_key_destroyed: return "wrapping-key-destroyed";

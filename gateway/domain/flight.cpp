@@ -6,7 +6,7 @@
 namespace postern {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kFirstVersion = 1, kVersion = 2;
 
 // Times are kept as differences from the acceptance in 5 bytes: 34 years in milliseconds.
 void write_time(ByteWriter& out, TimeMs base, TimeMs at) {
@@ -29,6 +29,12 @@ bool known(Category category) { return name_of(category) != "?"; }
 
 }  // namespace
 
+std::size_t Flight::stage_end(std::size_t first) const {
+  std::size_t end = first + 1;
+  while (end < plan.size() && plan[end].together) ++end;
+  return std::min(end, plan.size());
+}
+
 Queue Flight::queue() const {
   for (auto attempt = attempts.rbegin(); attempt != attempts.rend(); ++attempt) {
     if (attempt->state == AttemptState::ready) return {attempt->connector, /*handed=*/false};
@@ -37,12 +43,30 @@ Queue Flight::queue() const {
   return {};
 }
 
+std::vector<Queue> Flight::other_queues() const {
+  std::vector<Queue> others;
+  const Queue first = queue();
+  for (const Attempt& attempt : attempts) {
+    if (attempt.state != AttemptState::ready && attempt.state != AttemptState::handed) continue;
+    const Queue place{attempt.connector, attempt.state == AttemptState::handed};
+    if (place != first && std::ranges::find(others, place) == others.end()) others.push_back(place);
+  }
+  return others;
+}
+
+std::optional<std::size_t> Flight::ready_for(ConnectorId connector) const {
+  for (std::size_t i = attempts.size(); i-- > 0;)
+    if (attempts[i].state == AttemptState::ready && attempts[i].connector == connector) return i;
+  return std::nullopt;
+}
+
 TimeMs Flight::wake_ms() const {
   if (is_final(state)) return 0;
-  if (state == MessageState::scheduled) return std::min(send_at_ms, deadline_ms);
+  if (send_at_ms != 0 && state == MessageState::scheduled) return std::min(deadline_ms, send_at_ms);
   TimeMs wake = deadline_ms;
   if (step_end_ms != 0) wake = std::min(wake, step_end_ms);
-  if (retry_ms != 0) wake = std::min(wake, retry_ms);
+  for (const Step& s : plan)
+    if (s.again_ms != 0) wake = std::min(wake, s.again_ms);
   return wake;
 }
 
@@ -55,6 +79,7 @@ Bytes encode(const Flight& f) {
   out.u16(f.client);
   out.u8(static_cast<std::uint8_t>(f.category));
   out.u8(static_cast<std::uint8_t>(f.state));
+  out.u8(static_cast<std::uint8_t>((f.escalate ? 1 : 0) | (f.held_back ? 2 : 0) | (f.no_more ? 4 : 0) | (f.put_back ? 8 : 0)));
   out.text8(std::string_view(f.reason).substr(0, 255));
   out.text8(f.reference);
   out.u64(f.recipient);
@@ -65,16 +90,20 @@ Bytes encode(const Flight& f) {
   write_time(out, f.accepted_ms, f.send_at_ms);
   write_time(out, f.accepted_ms, f.ended_ms);
   write_time(out, f.accepted_ms, f.step_end_ms);
-  write_time(out, f.accepted_ms, f.retry_ms);
   out.u64(f.last_leaf);
   out.u8(f.step);
   out.u8(static_cast<std::uint8_t>(f.plan.size()));
   for (const Step& s : f.plan) {
     out.u8(static_cast<std::uint8_t>(s.channel));
     out.u8(static_cast<std::uint8_t>(s.until));
+    out.u8(static_cast<std::uint8_t>((s.pause ? 1 : 0) | (s.together ? 2 : 0) | (s.validity_ms != 0 ? 4 : 0) | (s.again_ms != 0 ? 8 : 0) | (s.held ? 16 : 0)));
     out.u32(s.wait_ms);
     out.u8(s.payload);
+    if (s.validity_ms != 0) out.u32(s.validity_ms);
+    if (s.again_ms != 0) write_time(out, f.accepted_ms, s.again_ms);
   }
+  out.u8(static_cast<std::uint8_t>(f.stop_on.size()));
+  for (const std::string& event : f.stop_on) out.text8(event);
   out.u8(static_cast<std::uint8_t>(f.attempts.size()));
   for (const Attempt& a : f.attempts) {
     out.u8(a.step);
@@ -94,11 +123,18 @@ Bytes encode(const Flight& f) {
 std::optional<Flight> decode_flight(MessageKey key, ByteView row) {
   ByteReader in(row);
   Flight f;
-  if (in.u8() != kVersion) return std::nullopt;
+  const std::uint8_t version = in.u8();
+  if (version != kVersion && version != kFirstVersion) return std::nullopt;
+  const bool first = version == kFirstVersion;
   f.id = {key, in.u64()};
   f.client = in.u16();
   f.category = static_cast<Category>(in.u8());
   f.state = static_cast<MessageState>(in.u8());
+  const std::uint8_t marks = first ? 0 : in.u8();
+  f.escalate = (marks & 1) != 0;
+  f.held_back = (marks & 2) != 0;
+  f.no_more = (marks & 4) != 0;
+  f.put_back = (marks & 8) != 0;
   f.reason = in.text8();
   f.reference = in.text8();
   f.recipient = in.u64();
@@ -109,21 +145,31 @@ std::optional<Flight> decode_flight(MessageKey key, ByteView row) {
   f.send_at_ms = read_time(in, f.accepted_ms);
   f.ended_ms = read_time(in, f.accepted_ms);
   f.step_end_ms = read_time(in, f.accepted_ms);
-  f.retry_ms = read_time(in, f.accepted_ms);
+  const TimeMs retry_ms = first ? read_time(in, f.accepted_ms) : 0;
   f.last_leaf = in.u64();
   f.step = in.u8();
   const std::uint8_t steps = in.u8();
   if (steps > kMaxSteps || f.step > steps) return std::nullopt;
-  bool good = known(f.category) && known(f.state);
-  for (std::uint8_t i = 0; i < steps; ++i) {
+  bool good = known(f.category) && known(f.state) && marks < 16;
+  for (std::uint8_t i = 0; i < steps && in.ok(); ++i) {
     Step s;
     s.channel = static_cast<Channel>(in.u8());
     s.until = static_cast<Until>(in.u8());
+    const std::uint8_t flags = first ? 0 : in.u8();
+    s.pause = (flags & 1) != 0;
+    s.together = (flags & 2) != 0;
+    s.held = (flags & 16) != 0;
     s.wait_ms = in.u32();
     s.payload = in.u8();
-    good = good && known(s.channel) && known(s.until);
+    if ((flags & 4) != 0) s.validity_ms = in.u32();
+    if ((flags & 8) != 0) s.again_ms = read_time(in, f.accepted_ms);
+    if (first && i == f.step) s.again_ms = retry_ms;
+    good = good && known(s.channel) && known(s.until) && flags < 32 && !(s.together && i == 0);
     f.plan.push_back(s);
   }
+  const std::uint8_t events = first ? 0 : in.u8();
+  if (events > kMaxStopEvents) return std::nullopt;
+  for (std::uint8_t i = 0; i < events && in.ok(); ++i) f.stop_on.push_back(in.text8());
   const std::uint8_t attempts = in.u8();
   if (attempts > kMaxAttempts) return std::nullopt;
   for (std::uint8_t i = 0; i < attempts && in.ok(); ++i) {

@@ -18,16 +18,21 @@ namespace postern {
 using ConnectorId = std::uint16_t;  // a small stable number that the store keeps for each configured name
 using ClientId = std::uint16_t;
 
-inline constexpr std::size_t kMaxSteps = 8;
+inline constexpr std::size_t kMaxSteps = 16, kMaxStopEvents = 8, kMaxEventName = 64;
 inline constexpr std::size_t kMaxAttempts = 64;
 inline constexpr std::size_t kMaxParts = 64;
 
-// One step of the scenario as it was when the message was accepted.
+// One step of the scenario as it was when the message was accepted. Steps that begin together are a stage.
 struct Step {
   Channel channel = Channel::sms;
   Until until = Until::delivered;
-  std::uint32_t wait_ms = 0;      // from the step's beginning; 0: until the message's deadline
+  std::uint32_t wait_ms = 0;      // of a stage's first step: from the stage's beginning; 0: until the message's deadline
   std::uint8_t payload = 0;       // which payload of the content it sends
+  bool pause = false;             // sends nothing: only its wait counts
+  bool together = false;          // begins with the step before it
+  std::uint32_t validity_ms = 0;  // how long the provider may try; 0: until the deadline
+  TimeMs again_ms = 0;            // when it tries (again): a retry, or the end of a hold; 0: it does not wait for that
+  bool held = false;              // a policy makes it wait, not a provider
 };
 
 struct Attempt {
@@ -64,13 +69,23 @@ struct Flight {
   std::string network;            // MCCMNC of the current network of its phone, empty: unknown
   TimeMs accepted_ms = 0, deadline_ms = 0, send_at_ms = 0, ended_ms = 0;
   std::vector<Step> plan;
-  std::uint8_t step = 0;          // the current one; plan.size() when exhausted
-  TimeMs step_end_ms = 0;         // when the current step gives up; 0: never before the deadline
-  TimeMs retry_ms = 0;            // when the current step tries again; 0: no retry waits
+  std::uint8_t step = 0;          // the first of the current stage; plan.size() when exhausted
+  TimeMs step_end_ms = 0;         // when the current stage gives up; 0: never before the deadline
+  bool escalate = false;          // every stage until the customer answers: reaching twice is meant
+  bool held_back = false;         // a policy has stopped something of it
+  bool no_more = false;           // nothing else begins while an attempt is in doubt: twice is worse than never
+  bool put_back = false;          // nothing else begins at all: it was put back to an older state, and may have been sent since
+  std::vector<std::string> stop_on;  // events of the bank's systems that end it
   std::vector<Attempt> attempts;
   std::uint64_t last_leaf = 0;    // sequence + 1 of its newest audit leaf: the trace walks back from there
 
+  // The stage that begins at `first` ends before this step.
+  std::size_t stage_end(std::size_t first) const;
+  // Where it stands: mostly in one queue, in several while a stage of several steps is under way.
   Queue queue() const;
+  std::vector<Queue> other_queues() const;
+  // The attempt that waits for this connector; nothing: none does.
+  std::optional<std::size_t> ready_for(ConnectorId connector) const;
   // When the engine must look at it without other cause; 0: never.
   TimeMs wake_ms() const;
 };

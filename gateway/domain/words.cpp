@@ -61,6 +61,7 @@ std::string_view name_of(Until until) {
     case Until::delivered: return "delivered";
     case Until::read: return "read";
     case Until::replied: return "replied";
+    case Until::event: return "event";
   }
   return "?";
 }

@@ -42,8 +42,8 @@ enum class MessageState : std::uint8_t {
 };
 inline bool is_final(MessageState state) { return static_cast<std::uint8_t>(state) >= 20; }
 
-// What a step waits for.
-enum class Until : std::uint8_t { sent = 3, delivered = 4, read = 5, replied = 6 };
+// What a step waits for. `event`: one of the scenario's `stop_on`, which the bank's systems tell; nothing of the message itself.
+enum class Until : std::uint8_t { sent = 3, delivered = 4, read = 5, replied = 6, event = 7 };
 
 // What a category does with an attempt in doubt.
 enum class InDoubt : std::uint8_t { rather_twice = 1, rather_never_twice = 2 };

@@ -20,8 +20,18 @@ namespace postern::engine {
 
 struct Begin {};                    // just accepted, or its send-at time has come
 struct Due {};                      // wake_ms() has come
-struct Cancel {};                   // the client or an administrator
-struct Handed {                     // the dispatcher gives the ready attempt to its connector
+struct Cancel {                     // the client or an administrator
+  std::string by = "client";        // machine word, becomes the reason
+};
+struct Move {                       // another time to begin, for a message that has not begun
+  TimeMs send_at_ms = 0, deadline_ms = 0;
+};
+struct Signal {                     // a bank's system tells that something happened
+  std::string event;
+};
+struct Resume {};                   // what a policy holds without a time may be looked at again
+struct Handed {                     // the dispatcher gives a ready attempt to its connector
+  std::size_t attempt = 0;          // index
   std::uint64_t instance = 0;
 };
 struct Result {                     // the connector's one final result of an attempt
@@ -45,7 +55,7 @@ struct Lost {                       // the connector process that held this atte
 };
 struct Damaged {};                  // what the message says cannot be read any more
 struct PutBack {};                  // the gateway goes on from an older state of itself: what waits here may have been sent since
-using Input = std::variant<Begin, Due, Cancel, Handed, Result, Receipt, Lost, Damaged, PutBack>;
+using Input = std::variant<Begin, Due, Cancel, Move, Signal, Resume, Handed, Result, Receipt, Lost, Damaged, PutBack>;
 
 // ---- what the engine says ----
 
@@ -53,14 +63,15 @@ struct Happened {
   EventType type;
   int attempt = -1;                 // index, or -1
   std::string reason;               // machine word
+  std::string facts;                // what a policy decided from, as the gate gave it; for `explain`
 };
 
 struct Outcome {
   std::vector<Happened> happened;   // each becomes one audit leaf, in this order
   bool ignored = false;             // the input did not fit the state; nothing changed
   bool ended = false;               // the message reached its final state in this step
-  bool too_late = false;            // answer to Cancel: something is handed, sent or over
-  int call_back = -1;               // attempt that is handed although it is no longer wanted
+  bool too_late = false;            // answer to Cancel and Move: something is handed, sent or over
+  std::vector<std::size_t> call_back;  // attempts that are handed although they are no longer wanted
 };
 
 // ---- what the engine asks ----
@@ -74,6 +85,23 @@ struct Rules {
 // The connector that takes this step now, or 0 when none can. Must be a pure function of what it sees.
 using Route = std::function<ConnectorId(const Flight&, const Step&)>;
 
-Outcome advance(Flight& flight, const Input& input, TimeMs now, const Rules& rules, const Route& route);
+// What the bank's policy says of sending this step now.
+struct Decision {
+  enum class Kind : std::uint8_t {
+    go,
+    hold,       // not before `until_ms`; 0: not before Resume
+    skip,       // this step cannot be taken; others may
+    suppress,   // the message is not sent at all
+  };
+  Kind kind = Kind::go;
+  TimeMs until_ms = 0;
+  std::string reason;               // machine word: "quiet-hours", "no-consent"
+  std::vector<std::string> passed;  // rules that would have stopped it, were its category not let pass
+  std::string facts;                // what it was decided from; opaque here
+};
+// Asked when a step begins, and again at the moment of handing over: an opt-out between the two counts. Pure as above.
+using Gate = std::function<Decision(const Flight&, const Step&)>;
+
+Outcome advance(Flight& flight, const Input& input, TimeMs now, const Rules& rules, const Route& route, const Gate& gate);
 
 }  // namespace postern::engine

@@ -136,9 +136,29 @@ class Embedded final : public Store {
     return one<TimeMs>(next_due_, [](Statement& s) { return s.integer(0); });
   }
 
+  Result<std::vector<SightingRow>> sightings(std::uint64_t person) override {
+    sightings_.bind(1, static_cast<std::int64_t>(person));
+    return all<SightingRow>(sightings_, [person](Statement& s) {
+      return SightingRow{person, s.integer(0), s.integer(1), static_cast<Category>(s.integer(2) >> 16), static_cast<ClientId>(s.integer(2)),
+                         static_cast<std::uint32_t>(s.integer(3))};
+    });
+  }
+
+  Result<std::vector<MessageKey>> journeys(std::uint64_t person, std::size_t limit) override {
+    journeys_.bind(1, static_cast<std::int64_t>(person)).bind(2, static_cast<std::int64_t>(limit));
+    return all<MessageKey>(journeys_, [](Statement& s) { return s.integer(0); });
+  }
+
   Result<std::vector<FlightRow>> queued(Queue queue, std::uint8_t lane, MessageKey after, std::size_t limit) override {
     queued_.bind(1, word_of(queue)).bind(2, lane).bind(3, after).bind(4, static_cast<std::int64_t>(limit));
-    return all<FlightRow>(queued_, [this](Statement& s) { return remembered(s); });
+    Result<std::vector<FlightRow>> rows = all<FlightRow>(queued_, [this](Statement& s) { return remembered(s); });
+    placed_.bind(1, word_of(queue, lane)).bind(2, after).bind(3, static_cast<std::int64_t>(limit));
+    Result<std::vector<FlightRow>> placed = rows ? all<FlightRow>(placed_, [this](Statement& s) { return remembered(s); }) : std::move(rows);
+    if (!placed || placed->empty()) return placed ? std::move(rows) : std::move(placed);
+    const auto middle = rows->insert(rows->end(), std::make_move_iterator(placed->begin()), std::make_move_iterator(placed->end()));
+    std::ranges::inplace_merge(*rows, middle, {}, &FlightRow::key);
+    if (rows->size() > limit) rows->resize(limit);
+    return rows;
   }
 
   Result<std::vector<Bytes>> leaves(std::uint64_t from, std::size_t count) override {
@@ -314,6 +334,11 @@ class Embedded final : public Store {
         prepare_one(queued_,
                     "SELECT k, queue, lane, wake, data FROM flight INDEXED BY flight_queue "
                     "WHERE queue = ?1 AND lane = ?2 AND k > ?3 ORDER BY k LIMIT ?4") &&
+        prepare_one(sightings_, "SELECT k, at, who, weight FROM sighting WHERE person = ?1 ORDER BY k") &&
+        prepare_one(journeys_, "SELECT k FROM journey WHERE person = ?1 ORDER BY k LIMIT ?2") &&
+        prepare_one(placed_,
+                    "SELECT f.k, f.queue, f.lane, f.wake, f.data FROM place AS p JOIN flight AS f ON f.k = p.k "
+                    "WHERE p.place = ?1 AND p.k > ?2 ORDER BY p.k LIMIT ?3") &&
         prepare_one(leaves_, "SELECT data FROM leaf WHERE seq >= ?1 AND seq < ?2 ORDER BY seq") &&
         prepare_one(mark_, "SELECT audit FROM mark WHERE id = 1") &&
         prepare_one(events_, "SELECT seq FROM event WHERE client = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3") &&
@@ -441,7 +466,7 @@ class Embedded final : public Store {
   std::uint64_t folded_ = 0, media_at_ = 0;
   bool snapshot_taken_ = false, full_ = false;
   Statement begin_, commit_, rollback_, fold_, fold_whole_, set_mark_;
-  Statement load_, content_, content_key_, person_, persons_, idempotency_, provider_, parked_, parked_count_, conversation_, due_, next_due_, queued_, leaves_, mark_, events_,
+  Statement load_, content_, content_key_, person_, persons_, idempotency_, provider_, parked_, parked_count_, conversation_, due_, next_due_, queued_, placed_, journeys_, sightings_, leaves_, mark_, events_,
       cursor_, names_, newest_, waiting_, scan_;
 };
 

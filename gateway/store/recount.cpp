@@ -18,7 +18,10 @@ void bind_position(Statement& page, const Position& at) {
   switch (at.table) {
     case Table::idempotency: page.bind(2, ByteView(at.tail)); break;
     case Table::provider: page.bind(2, as_text(at.tail)); break;
-    case Table::event: page.bind(2, at.second); break;
+    case Table::event:
+    case Table::place:
+    case Table::journey:
+    case Table::sighting: page.bind(2, at.second); break;
     case Table::flight:
     case Table::content:
     case Table::parked:

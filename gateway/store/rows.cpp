@@ -35,6 +35,11 @@ Row conversation_row(std::uint64_t pseudonym, MessageKey key) {
 Row cursor_row(ConnectorId connector, std::uint64_t sequence) {
   return {Table::cursor, connector, 0, {}, {static_cast<std::int64_t>(sequence), 0, 0}, {}, {}};
 }
+Row place_row(const Batch::Place& place) { return {Table::place, word_of(place.queue, place.lane), place.key, {}, {}, {}, {}}; }
+Row row_of(const SightingRow& row) {
+  return {Table::sighting, static_cast<std::int64_t>(row.person), row.key, {}, {row.at_ms, word_of(row), row.weight}, {}, {}};
+}
+Row journey_row(const Batch::Journey& journey) { return {Table::journey, static_cast<std::int64_t>(journey.person), journey.key, {}, {}, {}, {}}; }
 Row name_row(std::uint16_t id, std::string_view name) { return {Table::name, id, 0, {}, {}, as_bytes(name), {}}; }
 
 const char* columns_of(Table table) {
@@ -50,6 +55,9 @@ const char* columns_of(Table table) {
     case Table::name: return "id, name";
     case Table::content_key: return "k, wrapped";
     case Table::person: return "id, wrapped";
+    case Table::place: return "place, k";
+    case Table::journey: return "person, k";
+    case Table::sighting: return "person, k, at, who, weight";
   }
   return "";
 }
@@ -67,6 +75,9 @@ const char* name_of(Table table) {
     case Table::name: return "name";
     case Table::content_key: return "content_key";
     case Table::person: return "person";
+    case Table::place: return "place";
+    case Table::journey: return "journey";
+    case Table::sighting: return "sighting";
   }
   return "";
 }
@@ -80,6 +91,9 @@ const char* key_of(Table table) {
     case Table::provider: return "connector, id";
     case Table::parked: return "n";
     case Table::event: return "client, seq";
+    case Table::place: return "place, k";
+    case Table::journey:
+    case Table::sighting: return "person, k";
     case Table::conversation: return "who";
     case Table::cursor: return "connector";
     case Table::name:
@@ -114,7 +128,13 @@ Row row_of(Table table, const Statement& s) {
       row.text = s.view(2);
       row.data = s.view(4);
       break;
-    case Table::event: row.second = s.integer(1); break;
+    case Table::event:
+    case Table::place:
+    case Table::journey: row.second = s.integer(1); break;
+    case Table::sighting:
+      row.second = s.integer(1);
+      row.values = {s.integer(2), s.integer(3), s.integer(4)};
+      break;
     case Table::conversation:
     case Table::cursor: row.values = {s.integer(1), 0, 0}; break;
     case Table::name: row.text = s.view(1); break;

@@ -21,10 +21,10 @@ namespace postern::store {
 class Statement;
 
 // Numbers stand in the sum: they never change their meaning.
-enum class Table : std::uint8_t { flight = 1, content, idempotency, provider, parked, event, conversation, cursor, name, content_key, person };
-inline constexpr std::array<Table, 11> kTables{Table::flight, Table::content, Table::idempotency, Table::provider, Table::parked,
+enum class Table : std::uint8_t { flight = 1, content, idempotency, provider, parked, event, conversation, cursor, name, content_key, person, place, journey, sighting };
+inline constexpr std::array<Table, 14> kTables{Table::flight, Table::content, Table::idempotency, Table::provider, Table::parked,
                                               Table::event,  Table::conversation, Table::cursor, Table::name,
-                                               Table::content_key, Table::person};
+                                               Table::content_key, Table::person, Table::place, Table::journey, Table::sighting};
 
 // One row: its key is (number, second, tail), of which each table uses what it needs, and orders its rows by; the rest is
 // what the row says. Views are not owned.
@@ -45,6 +45,9 @@ Row row_of(std::int64_t number, const ParkedRow& row);
 Row event_row(ClientId client, std::uint64_t sequence);
 Row conversation_row(std::uint64_t pseudonym, MessageKey key);
 Row cursor_row(ConnectorId connector, std::uint64_t sequence);
+Row place_row(const Batch::Place& place);
+Row row_of(const SightingRow& row);
+Row journey_row(const Batch::Journey& journey);
 Row name_row(std::uint16_t id, std::string_view name);
 
 // The columns of a table in the order in which row_of() reads them, its name, and the columns of its key.
@@ -58,6 +61,12 @@ Row row_of(Table table, const Statement& statement);
 inline constexpr std::int64_t kNoQueue = -1;
 inline constexpr std::uint8_t kAllParts = 255;
 inline std::int64_t word_of(Queue queue) { return queue.connector == 0 ? kNoQueue : queue.connector * 2 + (queue.handed ? 1 : 0); }
+
+// What a further place is on disk: the queue and the lane in one number.
+inline std::int64_t word_of(Queue queue, std::uint8_t lane) { return word_of(queue) * 8 + lane; }
+
+// What a sighting's category and client are on disk.
+inline std::int64_t word_of(const SightingRow& row) { return static_cast<std::int64_t>(row.category) << 16 | row.client; }
 
 // A place in the order of all rows: a walk has passed a row that is not greater.
 struct Position {

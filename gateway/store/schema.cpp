@@ -10,6 +10,7 @@ namespace postern::store {
 namespace {
 
 // `queue` is connector * 2 + (1 when handed); NULL in no queue. `wake` is NULL when nothing is due.
+// `place` has the further places of flights that stand in several queues: queue * 8 + lane.
 // Both indexes hold only flights on their way, so a long history costs them nothing.
 // `mark` has one row: the end of the audit log, and what the store says of itself (store.hpp, State); `folded` is the generation
 // up to which everything stands in the file itself and not in the write-ahead log alone.
@@ -20,6 +21,10 @@ CREATE TABLE person(id INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
 CREATE TABLE flight(k INTEGER PRIMARY KEY, queue INTEGER, lane INTEGER NOT NULL, wake INTEGER, data BLOB NOT NULL) STRICT;
 CREATE INDEX flight_queue ON flight(queue, lane, k) WHERE queue IS NOT NULL;
 CREATE INDEX flight_wake ON flight(wake, k) WHERE wake IS NOT NULL;
+CREATE TABLE place(place INTEGER NOT NULL, k INTEGER NOT NULL, PRIMARY KEY(place, k)) STRICT, WITHOUT ROWID;
+CREATE TABLE journey(person INTEGER NOT NULL, k INTEGER NOT NULL, PRIMARY KEY(person, k)) STRICT, WITHOUT ROWID;
+CREATE TABLE sighting(person INTEGER NOT NULL, k INTEGER NOT NULL, at INTEGER NOT NULL, who INTEGER NOT NULL, weight INTEGER NOT NULL,
+  PRIMARY KEY(person, k)) STRICT, WITHOUT ROWID;
 CREATE TABLE idempotency(client INTEGER NOT NULL, hash BLOB NOT NULL, k INTEGER NOT NULL, random INTEGER NOT NULL,
   fingerprint BLOB NOT NULL, PRIMARY KEY(client, hash)) STRICT, WITHOUT ROWID;
 CREATE TABLE provider(connector INTEGER NOT NULL, id TEXT NOT NULL, k INTEGER NOT NULL, attempt INTEGER NOT NULL,
@@ -51,6 +56,7 @@ Status add_keys_and_state(const Migration& m) {
     return made;
   StateSum sum;
   for (const Table table : kTables) {
+    if (table > Table::person) break;  // of later schemas
     Statement all(m.db, std::string("SELECT ") + columns_of(table) + " FROM " + name_of(table));
     for (;;) {
       const Statement::Step step = all.ready() ? all.step() : Statement::Step::error;
@@ -62,6 +68,14 @@ Status add_keys_and_state(const Migration& m) {
   Bytes bytes;
   encode(sum, bytes);
   return Statement(m.db, "UPDATE mark SET sum = ?1 WHERE id = 1").bind(1, ByteView(bytes)).done();
+}
+
+// Messages that stand in several queues at a time, those that an event may end, and what has reached whom.
+Status add_places_journeys_and_sightings(const Migration& m) {
+  return run(m.db, "CREATE TABLE place(place INTEGER NOT NULL, k INTEGER NOT NULL, PRIMARY KEY(place, k)) STRICT, WITHOUT ROWID;"
+                   "CREATE TABLE journey(person INTEGER NOT NULL, k INTEGER NOT NULL, PRIMARY KEY(person, k)) STRICT, WITHOUT ROWID;"
+                   "CREATE TABLE sighting(person INTEGER NOT NULL, k INTEGER NOT NULL, at INTEGER NOT NULL, who INTEGER NOT NULL, weight INTEGER NOT NULL,"
+                   " PRIMARY KEY(person, k)) STRICT, WITHOUT ROWID;");
 }
 
 Status in_transaction(sqlite3* db, std::int64_t to, const std::function<Status()>& change, const Passed& passed) {
@@ -86,7 +100,7 @@ Status in_transaction(sqlite3* db, std::int64_t to, const std::function<Status()
 }  // namespace
 
 std::span<const SchemaStep> schema_steps() {
-  static const std::vector<SchemaStep> steps{{2, add_keys_and_state}};
+  static const std::vector<SchemaStep> steps{{2, add_keys_and_state}, {3, add_places_journeys_and_sightings}};
   return steps;
 }
 

@@ -110,6 +110,16 @@ struct PersonRow {
   Bytes wrapped;
 };
 
+// That a message has reached out to a person, for the caps of the policy. Once for each message.
+struct SightingRow {
+  std::uint64_t person = 0;
+  MessageKey key = 0;
+  TimeMs at_ms = 0;
+  Category category = Category::service;
+  ClientId client = 0;
+  std::uint32_t weight = 1;
+};
+
 struct Batch {
   struct Content {
     MessageKey key;
@@ -119,8 +129,22 @@ struct Batch {
   std::vector<Content> content_keys;           // of contents that have a key of their own, wrapped
   std::vector<MessageKey> dropped_contents;    // with their keys
   std::vector<PersonRow> persons;              // new ones, and ones wrapped anew
-  std::vector<std::uint64_t> erased_persons;
+  std::vector<std::uint64_t> erased_persons;   // with their sightings and journeys
   std::vector<FlightRow> inserts, updates;
+  // Further places of a message that stands in several queues at a time; its row holds the first.
+  struct Place {
+    MessageKey key;
+    Queue queue;
+    std::uint8_t lane;
+  };
+  std::vector<Place> places, dropped_places;
+  // Messages of a person that an event of the bank's systems may end.
+  struct Journey {
+    std::uint64_t person;
+    MessageKey key;
+  };
+  std::vector<Journey> journeys, dropped_journeys;
+  std::vector<SightingRow> sightings, dropped_sightings;
   std::vector<IdempotencyRow> idempotency;
   std::vector<ProviderRow> providers;
   std::vector<ParkedRow> parked;
@@ -146,7 +170,7 @@ struct Batch {
 
   bool empty() const {
     return contents.empty() && content_keys.empty() && dropped_contents.empty() && persons.empty() && erased_persons.empty() && inserts.empty() &&
-           updates.empty() && idempotency.empty() && providers.empty() && parked.empty() && unparked.empty() && drop_parked_before == 0 && leaves.empty() &&
+           updates.empty() && places.empty() && dropped_places.empty() && journeys.empty() && dropped_journeys.empty() && sightings.empty() && dropped_sightings.empty() && idempotency.empty() && providers.empty() && parked.empty() && unparked.empty() && drop_parked_before == 0 && leaves.empty() &&
            events.empty() && cursors.empty() && conversations.empty() && names.empty() && purged.empty() && purged_events.empty() && purged_orphans.empty() &&
            generation_above == 0 && !suspect && !sum_before;
   }
@@ -191,10 +215,16 @@ class Store {
   virtual Result<std::vector<ParkedRow>> parked(ConnectorId connector, const std::string& id) = 0;
   virtual Result<std::optional<MessageKey>> conversation(std::uint64_t pseudonym) = 0;
 
+  // Messages of this person that an event may end, oldest first.
+  virtual Result<std::vector<MessageKey>> journeys(std::uint64_t person, std::size_t limit) = 0;
+
+  // What has reached out to this person, in the order of the messages' keys.
+  virtual Result<std::vector<SightingRow>> sightings(std::uint64_t person) = 0;
+
   // Flights whose wake time has come, earliest first.
   virtual Result<std::vector<FlightRow>> due(TimeMs now, std::size_t limit) = 0;
   virtual Result<std::optional<TimeMs>> next_due() = 0;
-  // Flights of one lane in a connector's queue with a key greater than `after`, in key order.
+  // Flights of one lane in a connector's queue, by their row or by a further place, with a key greater than `after`, in key order.
   virtual Result<std::vector<FlightRow>> queued(Queue queue, std::uint8_t lane, MessageKey after, std::size_t limit) = 0;
 
   // Audit leaves [from, from + count).

@@ -42,11 +42,19 @@ bool Writer::prepare() {
          one(add_conversation_, "INSERT INTO conversation(who, k) VALUES(?1, ?2) ON CONFLICT DO NOTHING") &&
          one(set_conversation_, "UPDATE conversation SET k = ?2 WHERE who = ?1") &&
          one(old_conversation_, "SELECT " + columns(Table::conversation) + " FROM conversation WHERE who = ?1") &&
+         one(add_place_, "INSERT INTO place(place, k) VALUES(?1, ?2)") &&
+         one(drop_place_, "DELETE FROM place WHERE place = ?1 AND k = ?2 RETURNING " + columns(Table::place)) &&
+         one(add_journey_, "INSERT INTO journey(person, k) VALUES(?1, ?2)") &&
+         one(drop_journey_, "DELETE FROM journey WHERE person = ?1 AND k = ?2 RETURNING " + columns(Table::journey)) &&
+         one(add_sighting_, "INSERT INTO sighting(person, k, at, who, weight) VALUES(?1, ?2, ?3, ?4, ?5)") &&
+         one(drop_sighting_, "DELETE FROM sighting WHERE person = ?1 AND k = ?2 RETURNING " + columns(Table::sighting)) &&
          one(add_name_, "INSERT INTO name(id, name) VALUES(?1, ?2)") &&
          one(purge_flight_, "DELETE FROM flight WHERE k = ?1 AND wake IS NULL AND queue IS NULL RETURNING " + columns(Table::flight)) &&
          one(purge_content_, "DELETE FROM content WHERE k = ?1 RETURNING " + columns(Table::content)) &&
          one(purge_content_key_, "DELETE FROM content_key WHERE k = ?1 RETURNING " + columns(Table::content_key)) &&
          one(purge_person_, "DELETE FROM person WHERE id = ?1 RETURNING " + columns(Table::person)) &&
+         one(purge_sightings_, "DELETE FROM sighting WHERE person = ?1 RETURNING " + columns(Table::sighting)) &&
+         one(purge_journeys_, "DELETE FROM journey WHERE person = ?1 RETURNING " + columns(Table::journey)) &&
          one(purge_event_, "DELETE FROM event WHERE client = ?1 AND seq = ?2 RETURNING " + columns(Table::event)) &&
          one(purge_idempotency_, "DELETE FROM idempotency WHERE client = ?1 AND hash = ?2 RETURNING " + columns(Table::idempotency)) &&
          one(purge_provider_, "DELETE FROM provider WHERE connector = ?1 AND id = ?2 RETURNING " + columns(Table::provider)) &&
@@ -76,10 +84,25 @@ Status Writer::write(const Batch& b) {
     for (Statement* s : {&add_person_, &set_person_}) s->bind(1, id).bind(2, ByteView(row.wrapped));
     return put(add_person_, set_person_, old_person_.bind(1, id), row_of(row));
   });
-  each(b.erased_persons, [this](std::uint64_t person) { return remove(Table::person, purge_person_.bind(1, static_cast<std::int64_t>(person))); });
+  each(b.erased_persons, [this](std::uint64_t person) { return erase(static_cast<std::int64_t>(person)); });
   each(b.dropped_contents, [this](MessageKey key) { return drop_content(key); });
   each(b.inserts, [this](const FlightRow& row) { return insert(row); });
   each(b.updates, [this](const FlightRow& row) { return update(row); });
+  each(b.dropped_places, [this](const Batch::Place& p) { return remove(Table::place, drop_place_.bind(1, word_of(p.queue, p.lane)).bind(2, p.key)); });
+  each(b.places, [&](const Batch::Place& p) { return counted(add_place_.bind(1, word_of(p.queue, p.lane)).bind(2, p.key).done(), place_row(p)); });
+  each(b.journeys, [&](const Batch::Journey& j) {
+    return counted(add_journey_.bind(1, static_cast<std::int64_t>(j.person)).bind(2, j.key).done(), journey_row(j));
+  });
+  each(b.dropped_journeys, [this](const Batch::Journey& j) {
+    return remove(Table::journey, drop_journey_.bind(1, static_cast<std::int64_t>(j.person)).bind(2, j.key));
+  });
+  each(b.sightings, [&](const SightingRow& s) {
+    add_sighting_.bind(1, static_cast<std::int64_t>(s.person)).bind(2, s.key).bind(3, s.at_ms).bind(4, word_of(s)).bind(5, s.weight);
+    return counted(add_sighting_.done(), row_of(s));
+  });
+  each(b.dropped_sightings, [this](const SightingRow& s) {
+    return remove(Table::sighting, drop_sighting_.bind(1, static_cast<std::int64_t>(s.person)).bind(2, s.key));
+  });
   each(b.idempotency, [&](const IdempotencyRow& row) {
     add_idempotency_.bind(1, row.client).bind(2, ByteView(row.hash)).bind(3, row.key).bind(4, static_cast<std::int64_t>(row.random));
     return counted(add_idempotency_.bind(5, ByteView(row.fingerprint)).done(), row_of(row));
@@ -167,6 +190,12 @@ Status Writer::remove(Table table, Statement& statement, bool* any) {
     account_.take(row_of(table, statement));
     if (any != nullptr) *any = true;
   }
+}
+
+Status Writer::erase(std::int64_t person) {
+  if (const Status done = remove(Table::person, purge_person_.bind(1, person)); !done) return done;
+  if (const Status done = remove(Table::sighting, purge_sightings_.bind(1, person)); !done) return done;
+  return remove(Table::journey, purge_journeys_.bind(1, person));
 }
 
 Status Writer::drop_content(MessageKey key) {

@@ -17,6 +17,8 @@
 #include "gateway/store/store.hpp"
 #include "gateway/vault/metrics.hpp"
 #include "gateway/vault/persons.hpp"
+#include "gateway/vault/sightings.hpp"
+#include "gateway/vault/zones.hpp"
 
 namespace postern::vault {
 
@@ -63,10 +65,18 @@ struct Context {
   const Keys& keys;
   audit::Log& log;
   Persons& persons;
+  Sightings& sightings;
   Names names;
   KeySource ids;
+  Zones zones;
   Metrics metrics;
   bool accepting = true;          // false: the disk is low; what was accepted goes on
+
+  // What one message of this client counts in a customer's caps.
+  std::uint32_t weight_of(ClientId client) const {
+    const auto found = config->clients.find(std::string_view(names.name(client)).substr(7));  // "client:"
+    return found == config->clients.end() ? 1 : found->second.weight;
+  }
 };
 
 }  // namespace postern::vault

@@ -151,20 +151,22 @@ void Dispatcher::fill(Turn& turn, ConnectorId connector, Line& line, Peer& peer,
       Flight* flight = turn.find(key);
       if (turn.failed()) return;
       // A key may stay behind when its attempt was withdrawn or went elsewhere.
-      if (flight == nullptr || flight->queue() != Queue{connector, /*handed=*/false}) continue;
-      if (hand(turn, line, peer, *flight)) ++handed;
+      const std::optional<std::size_t> attempt = flight == nullptr ? std::nullopt : flight->ready_for(connector);
+      if (!attempt || !hand(turn, line, peer, *flight, *attempt)) continue;
+      ++handed;
+      // Two steps that begin together may go the same way.
+      if (flight->ready_for(connector)) lane.head.insert(key);
     }
   }
 }
 
-bool Dispatcher::hand(Turn& turn, Line& line, Peer& peer, Flight& flight) {
-  const std::size_t attempt = flight.attempts.size() - 1;
+bool Dispatcher::hand(Turn& turn, Line& line, Peer& peer, Flight& flight, std::size_t attempt) {
   const Content* content = turn.content(flight);
   if (content == nullptr || flight.plan[flight.attempts[attempt].step].payload >= content->payloads.size()) {
     if (!turn.failed()) turn.advance(flight, engine::Damaged{});
     return false;
   }
-  const engine::Outcome outcome = turn.advance(flight, engine::Handed{peer.instance});
+  const engine::Outcome outcome = turn.advance(flight, engine::Handed{attempt, peer.instance});
   if (outcome.ignored || flight.attempts[attempt].state != AttemptState::handed) return false;
   line.unanswered.emplace(flight.id.key, static_cast<std::uint32_t>(attempt + 1));
   deliver(turn, peer, flight, attempt);
@@ -172,7 +174,8 @@ bool Dispatcher::hand(Turn& turn, Line& line, Peer& peer, Flight& flight) {
 }
 
 void Dispatcher::deliver(Turn& turn, Peer& peer, const Flight& flight, std::size_t attempt) {
-  const Step& step = flight.plan[flight.attempts[attempt].step];
+  const Attempt& how = flight.attempts[attempt];
+  const Step& step = flight.plan[how.step];
   const Content* content = turn.content(flight);
   if (content == nullptr || step.payload >= content->payloads.size()) return;  // hand() has looked already
   const Payload& payload = content->payloads[step.payload];
@@ -182,7 +185,8 @@ void Dispatcher::deliver(Turn& turn, Peer& peer, const Flight& flight, std::size
   out.set_id(flight.id.text());
   out.set_channel(std::string(name_of(payload.channel)));
   out.set_category(wire_of(flight.category));
-  out.set_expires_ms(static_cast<std::uint64_t>(flight.deadline_ms));
+  const TimeMs expires = step.validity_ms == 0 ? flight.deadline_ms : std::min(flight.deadline_ms, how.handed_ms + step.validity_ms);
+  out.set_expires_ms(static_cast<std::uint64_t>(expires));
   out.set_address(payload.address);
   out.set_platform(payload.platform);
   out.set_sender(payload.sender);

@@ -59,7 +59,7 @@ class Dispatcher final : public QueueWatcher {
   bool take_up(Turn& turn, Line& line, Peer& peer, std::uint8_t lane, MessageKey& after);
   bool refill(Turn& turn, ConnectorId connector, std::uint8_t number, Lane& lane);
   void fill(Turn& turn, ConnectorId connector, Line& line, Peer& peer, std::size_t& handed);
-  bool hand(Turn& turn, Line& line, Peer& peer, Flight& flight);
+  bool hand(Turn& turn, Line& line, Peer& peer, Flight& flight, std::size_t attempt);
   void deliver(Turn& turn, Peer& peer, const Flight& flight, std::size_t attempt);
 
   Context& context_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "gateway/config/message_facts.hpp"
 #include "gateway/numbers/number.hpp"
 
 namespace postern::vault {
@@ -87,6 +88,7 @@ struct Intake::Draft {
   std::vector<std::string_view> values;
   TimeMs deadline_ms = 0, send_at_ms = 0;
   std::string network;
+  std::vector<policy::Value> facts;            // for conditions; empty while nobody has asked
   std::vector<Step> steps;
   Content content;
   bool forbidden = false;
@@ -143,8 +145,9 @@ void Intake::submit(Turn& turn, Peer& peer, const wire::Submit& submit) {
     return refuse(turn, client->name, submit, verdict, wire::Verdict::FORBIDDEN, "forbidden");
   }
   check_recipient(submit, draft);
+  if (draft.faults.empty()) choose_scenario(*client, submit, draft);
   check_times(turn.now(), submit, draft);
-  if (draft.faults.empty()) plan(submit, draft);
+  if (draft.faults.empty()) plan(*client, submit, draft);
   if (!draft.faults.empty()) {
     for (const templates::Fault& f : draft.faults) add_problem(verdict, f.pointer, f.code, f.detail);
     return refuse(turn, client->name, submit, verdict, wire::Verdict::INVALID, draft.faults.front().code);
@@ -213,17 +216,6 @@ void Intake::check_words(const config::Client& client, const wire::Submit& submi
   }
   if (submit.reference().size() > kMaxReference) draft.fault("/reference", "too-long", "must have at most 128 bytes");
 
-  const std::string& wanted = submit.scenario().empty() ? config.rules(draft.category).scenario : submit.scenario();
-  const auto scenario = config.scenarios.find(wanted);
-  if (scenario == config.scenarios.end()) {
-    draft.fault("/scenario", "unknown-scenario", "there is no scenario of this name");
-  } else {
-    draft.scenario = &scenario->second;
-    const auto& allowed = draft.scenario->categories;
-    if (!allowed.empty() && std::ranges::find(allowed, draft.category) == allowed.end())
-      draft.fault("/scenario", "scenario-not-for-category", "this scenario is not for " + std::string(name_of(draft.category)));
-  }
-
   if (submit.template_().empty()) {
     if (submit.text().empty()) draft.fault("/template", "no-content", "give a template, or a text");
     if (submit.text().size() > kMaxText) draft.fault("/text", "too-long", "must have at most 32768 bytes");
@@ -257,11 +249,51 @@ void Intake::check_recipient(const wire::Submit& submit, Draft& draft) const {
       draft.fault("/recipient/push/" + std::to_string(i) + "/platform", "bad-platform", "must be fcm, apns or hms");
   if (r.locale().size() > kMaxName) draft.fault("/recipient/locale", "too-long", "must have at most 64 bytes");
   if (r.time_zone().size() > kMaxName) draft.fault("/recipient/time_zone", "too-long", "must have at most 64 bytes");
+  if (!r.time_zone().empty() && context_.zones.find(r.time_zone()) == nullptr) draft.fault("/recipient/time_zone", "unknown-zone", "there is no time zone of this name");
   if (r.reference().size() > kMaxReference) draft.fault("/recipient/reference", "too-long", "must have at most 128 bytes");
+  if (!r.preferred().empty() && !channel_named(r.preferred()))
+    draft.fault("/recipient/preferred", "unknown-channel", "must be one of push, sms, whatsapp, viber, telegram, email, voice");
   if (r.phone().empty() && r.email().empty() && r.push_size() == 0 && r.whatsapp().empty())
     draft.fault("/recipient", "no-address", "give at least one of phone, email, push, whatsapp");
   if (draft.faults.empty() && !r.phone().empty() && context_.numbers)
     if (const std::optional<numbers::Network> network = context_.numbers->find(r.phone())) draft.network = network->current;
+}
+
+bool Intake::holds(const policy::Condition& condition, const config::Client& client, const wire::Submit& submit, Draft& draft) const {
+  if (draft.facts.empty()) {
+    const wire::Recipient& r = submit.recipient();
+    config::MessageFacts facts;
+    facts.category = name_of(draft.category);
+    facts.client = client.name;
+    facts.template_name = submit.template_();
+    facts.network = draft.network;
+    facts.locale = r.locale();
+    facts.time_zone = r.time_zone();
+    facts.preferred = r.preferred();
+    facts.phone = !r.phone().empty();
+    facts.email = !r.email().empty();
+    facts.push = r.push_size() > 0;
+    facts.whatsapp = !r.whatsapp().empty();
+    for (const wire::Variable& variable : submit.variable()) facts.variables.emplace(variable.name(), variable.value());
+    draft.facts = config::values_of(facts, *context_.config->vocabulary);
+  }
+  return condition.evaluate(draft.facts);
+}
+
+void Intake::choose_scenario(const config::Client& client, const wire::Submit& submit, Draft& draft) const {
+  const config::Config& config = *context_.config;
+  const config::CategoryRules& rules = config.rules(draft.category);
+  std::string_view wanted = submit.scenario().empty() ? std::string_view(rules.scenario) : submit.scenario();
+  if (submit.scenario().empty())
+    if (const auto chosen = std::ranges::find_if(rules.choices, [&](const config::Choice& c) { return holds(c.when, client, submit, draft); });
+        chosen != rules.choices.end())
+      wanted = chosen->scenario;
+  const auto scenario = config.scenarios.find(wanted);
+  if (scenario == config.scenarios.end()) return draft.fault("/scenario", "unknown-scenario", "there is no scenario of this name");
+  draft.scenario = &scenario->second;
+  const auto& allowed = draft.scenario->categories;
+  if (!allowed.empty() && std::ranges::find(allowed, draft.category) == allowed.end())
+    draft.fault("/scenario", "scenario-not-for-category", "this scenario is not for " + std::string(name_of(draft.category)));
 }
 
 void Intake::check_times(TimeMs now, const wire::Submit& submit, Draft& draft) const {
@@ -323,26 +355,82 @@ bool Intake::payload_for(const config::ScenarioStep& step, const wire::Submit& s
   return true;
 }
 
-void Intake::plan(const wire::Submit& submit, Draft& draft) const {
-  std::string missing;
-  for (const config::ScenarioStep& step : draft.scenario->steps) {
-    Payload payload;
-    std::string why;
-    if (!payload_for(step, submit, draft, payload, why)) {
-      missing += (missing.empty() ? "" : ", ") + std::string(name_of(step.step.channel)) + ": " + why;
-      continue;
+// What may not leave the bank; the fault tells the kind and never the words.
+void Intake::check_words_of(const Payload& payload, Draft& draft) const {
+  const policy::Policy& policy = context_.config->policy;
+  if (!policy.guards_content) return;
+  for (const std::string* text : {&payload.subject, &payload.text, &payload.html})
+    for (const policy::Finding& finding : policy::check(*text, policy.content)) {
+      const std::string kind(policy::name_of(finding.kind));
+      draft.fault(draft.text == nullptr ? "/text" : "/variables", "content-" + kind,
+                  "the text for " + std::string(name_of(payload.channel)) + " holds what may not leave the bank: " + kind + " at byte " + std::to_string(finding.offset));
     }
-    if (payload.subject.size() + payload.text.size() + payload.html.size() > kMaxRendered)
-      return draft.fault("/variables", "too-long", "the text for " + std::string(name_of(step.step.channel)) + " would be longer than 128 KiB");
+}
+
+// What a message that is sent by this way costs on its channel, as far as it is known beforehand.
+std::int64_t Intake::price_of(Channel channel, const Draft& draft) const {
+  const auto& routes = context_.config->routes;
+  const auto route = std::ranges::find_if(routes, [&](const config::Route& r) { return r.carries(channel, draft.network, draft.category); });
+  return route == routes.end() ? 0 : route->price;
+}
+
+// Steps for which this recipient or this text has nothing are left out; what remains goes in the scenario's order.
+void Intake::plan(const config::Client& client, const wire::Submit& submit, Draft& draft) const {
+  using Stage = std::vector<Step>;   // steps that begin together
+  std::vector<Stage> stages;
+  std::string missing;
+  const auto leave_out = [&missing](Channel channel, std::string_view why) {
+    missing += (missing.empty() ? "" : ", ") + std::string(name_of(channel)) + ": " + std::string(why);
+  };
+  std::uint32_t wait_ms = 0;
+  bool goes_on = false;              // a step of the stage is in already
+  for (const config::ScenarioStep& step : draft.scenario->steps) {
+    if (!step.step.together) {
+      wait_ms = step.step.wait_ms;
+      goes_on = false;
+    }
     Step planned = step.step;
-    planned.payload = static_cast<std::uint8_t>(draft.content.payloads.size());
-    draft.content.payloads.push_back(std::move(payload));
-    draft.steps.push_back(planned);
+    if (!planned.pause) {
+      Payload payload;
+      std::string why;
+      if (step.when && !holds(*step.when, client, submit, draft)) {
+        leave_out(planned.channel, "its condition does not hold");
+        continue;
+      }
+      if (!payload_for(step, submit, draft, payload, why)) {
+        leave_out(planned.channel, why);
+        continue;
+      }
+      if (payload.subject.size() + payload.text.size() + payload.html.size() > kMaxRendered)
+        return draft.fault("/variables", "too-long", "the text for " + std::string(name_of(planned.channel)) + " would be longer than 128 KiB");
+      planned.payload = static_cast<std::uint8_t>(draft.content.payloads.size());
+      check_words_of(payload, draft);
+      draft.content.payloads.push_back(std::move(payload));
+    }
+    // The first that is left carries the wait of those that begin with it.
+    planned.together = goes_on;
+    planned.wait_ms = goes_on ? 0 : wait_ms;
+    if (!goes_on) stages.emplace_back();
+    stages.back().push_back(planned);
+    goes_on = true;
   }
-  if (draft.steps.empty())
+  if (draft.content.payloads.empty())
     return draft.fault("/recipient", "no-usable-step", "no step of scenario '" + draft.scenario->name + "' can be taken (" + missing + ")");
+  while (stages.back().front().pause) stages.pop_back();
+  const auto price = [&](const Stage& stage) {
+    std::int64_t sum = 0;
+    for (const Step& step : stage) sum += price_of(step.channel, draft);
+    return sum;
+  };
+  if (draft.scenario->order == config::Order::cheapest) std::ranges::stable_sort(stages, {}, price);
+  if (draft.scenario->order == config::Order::preferred)
+    std::ranges::stable_partition(stages, [&](const Stage& stage) {
+      return std::ranges::any_of(stage, [&](const Step& step) { return name_of(step.channel) == submit.recipient().preferred(); });
+    });
+  for (const Stage& stage : stages) draft.steps.insert(draft.steps.end(), stage.begin(), stage.end());
   draft.content.recipient = submit.recipient().reference();
   draft.content.template_name = submit.template_();
+  draft.content.time_zone = submit.recipient().time_zone();
 }
 
 void Intake::accept(Turn& turn, const config::Client& client, const wire::Submit& submit, Draft& draft, wire::Verdict& verdict) {
@@ -356,6 +444,8 @@ void Intake::accept(Turn& turn, const config::Client& client, const wire::Submit
   flight.deadline_ms = draft.deadline_ms;
   flight.send_at_ms = draft.send_at_ms;
   flight.plan = std::move(draft.steps);
+  flight.escalate = draft.scenario->escalate;
+  flight.stop_on = draft.scenario->stop_on;
   // One person is found by any of the addresses; the phone tells most, then e-mail, then a token.
   const wire::Recipient& r = submit.recipient();
   const std::string& whom = !r.phone().empty() ? r.phone() : !r.email().empty() ? r.email() : draft.content.payloads.front().address;
@@ -383,7 +473,7 @@ void Intake::accept(Turn& turn, const config::Client& client, const wire::Submit
   // Replies come from the address alone: remember which message waits for one.
   const Content& content = *turn.content(accepted);
   for (const Step& step : accepted.plan)
-    if (step.until == Until::replied && step.channel != Channel::email && step.channel != Channel::push)
+    if (!step.pause && step.until == Until::replied && step.channel != Channel::email && step.channel != Channel::push)
       turn.batch().conversations.emplace_back(context_.keys.pseudonym(content.payloads[step.payload].address), accepted.id.key);
   verdict.set_id(accepted.id.text());
   verdict.set_outcome(wire::Verdict::STORED);

@@ -47,7 +47,11 @@ class Intake {
   void check_words(const config::Client& client, const wire::Submit& submit, Draft& draft) const;
   void check_recipient(const wire::Submit& submit, Draft& draft) const;
   void check_times(TimeMs now, const wire::Submit& submit, Draft& draft) const;
-  void plan(const wire::Submit& submit, Draft& draft) const;
+  bool holds(const policy::Condition& condition, const config::Client& client, const wire::Submit& submit, Draft& draft) const;
+  void choose_scenario(const config::Client& client, const wire::Submit& submit, Draft& draft) const;
+  void check_words_of(const Payload& payload, Draft& draft) const;
+  std::int64_t price_of(Channel channel, const Draft& draft) const;
+  void plan(const config::Client& client, const wire::Submit& submit, Draft& draft) const;
   bool payload_for(const config::ScenarioStep& step, const wire::Submit& submit, const Draft& draft, Payload& payload, std::string& why) const;
   void accept(Turn& turn, const config::Client& client, const wire::Submit& submit, Draft& draft, wire::Verdict& verdict);
   void refuse(Turn& turn, const std::string& client, const wire::Submit& submit, wire::Verdict& verdict, wire::Verdict::Outcome outcome,

@@ -78,6 +78,7 @@ void Purger::purge(Turn& turn, const Flight& flight) {
     turn.batch().purged_events.emplace_back(flight.client, cursor);
     cursor = leaf->before;
   }
+  if (flight.person != 0) turn.batch().dropped_sightings.push_back({flight.person, flight.id.key, 0, flight.category, flight.client, 0});
   turn.purge(flight.id.key);
 }
 

@@ -7,6 +7,9 @@ namespace postern::vault {
 namespace {
 
 constexpr std::uint32_t kMaxEvents = 1000, kMaxWaitMs = 60'000;
+constexpr std::uint32_t kMaxListed = 1000;
+constexpr std::size_t kLookedAt = 5000, kMaxJourneys = 1000;
+constexpr TimeMs kMaxAhead = 366LL * 24 * 3600 * 1000;
 constexpr std::size_t kMaxPolls = 10'000, kPushedAtOnce = 500, kPagesUnacknowledged = 4;
 
 wire::Progress wire_of(AttemptState state) {
@@ -63,6 +66,7 @@ wire::MessageView view_of(const Context& context, const Flight& flight) {
   view.set_accepted_ms(static_cast<std::uint64_t>(flight.accepted_ms));
   view.set_deadline_ms(static_cast<std::uint64_t>(flight.deadline_ms));
   view.set_ended_ms(static_cast<std::uint64_t>(flight.ended_ms));
+  if (flight.state == MessageState::scheduled) view.set_send_at_ms(static_cast<std::uint64_t>(flight.send_at_ms));
   for (std::size_t i = 0; i < flight.attempts.size(); ++i) {
     const Attempt& attempt = flight.attempts[i];
     wire::AttemptView& out = *view.add_attempt();
@@ -98,6 +102,9 @@ void Queries::query(Turn& turn, Peer& peer, const wire::Query& query) {
         *answer.mutable_message() = view_of(context_, *flight);
       }
       break;
+    case wire::Query::kMove: move(turn, *client, query.move(), answer); break;
+    case wire::Query::kList: list(turn, *client, query.list(), answer); break;
+    case wire::Query::kSignal: signal(turn, *client, query.signal(), answer); break;
     case wire::Query::kEvents: {
       const ClientId number = turn.number_of_client(client->name);
       const std::uint32_t limit = std::clamp<std::uint32_t>(query.events().limit(), 1, kMaxEvents);
@@ -143,6 +150,54 @@ Flight* Queries::own_message(Turn& turn, const config::Client& client, const std
   if (flight != nullptr && flight->id == *id && flight->client == turn.number_of_client(client.name)) return flight;
   answer.set_outcome(wire::Answer::NOT_FOUND);
   return nullptr;
+}
+
+void Queries::move(Turn& turn, const config::Client& client, const wire::MoveAsk& ask, wire::Answer& answer) {
+  Flight* flight = own_message(turn, client, ask.id(), answer);
+  if (flight == nullptr) return;
+  const auto send_at = static_cast<TimeMs>(ask.send_at_ms());
+  const TimeMs begin = std::max(turn.now(), send_at);
+  // As much time as it had before, unless the client says how much.
+  const TimeMs had = flight->deadline_ms - std::max(flight->accepted_ms, flight->send_at_ms);
+  const TimeMs deadline = ask.deadline_ms() == 0 ? begin + had : static_cast<TimeMs>(ask.deadline_ms());
+  if (send_at < 0 || deadline <= begin || deadline > turn.now() + kMaxAhead) answer.set_outcome(wire::Answer::BAD_REQUEST);
+  else if (turn.advance(*flight, engine::Move{send_at > turn.now() ? send_at : 0, deadline}).too_late) answer.set_outcome(wire::Answer::TOO_LATE);
+  if (answer.outcome() != wire::Answer::BAD_REQUEST) *answer.mutable_message() = view_of(context_, *flight);
+}
+
+// Looks at a bounded number of messages; `next` goes on where it stopped.
+void Queries::list(Turn& turn, const config::Client& client, const wire::ListAsk& ask, wire::Answer& answer) {
+  const std::optional<MessageId> after = ask.after().empty() ? MessageId() : MessageId::parse(ask.after());
+  if (!after) return answer.set_outcome(wire::Answer::BAD_REQUEST);
+  const ClientId number = turn.number_of_client(client.name);
+  const auto limit = static_cast<int>(std::clamp<std::uint32_t>(ask.limit(), 1, kMaxListed));
+  Result<std::vector<store::FlightRow>> rows = context_.store.scan(after->key, kLookedAt);
+  if (!rows) return turn.fail_with(rows.what());
+  for (const store::FlightRow& row : *rows) {
+    const Flight* flight = turn.take(row);
+    if (flight == nullptr) return;
+    answer.set_next(flight->id.text());
+    if (flight->client != number || (ask.scheduled() && flight->state != MessageState::scheduled)) continue;
+    *answer.add_listed() = view_of(context_, *flight);
+    if (answer.listed_size() == limit) return;
+  }
+  if (rows->size() < kLookedAt) answer.clear_next();
+}
+
+void Queries::signal(Turn& turn, const config::Client& client, const wire::SignalAsk& ask, wire::Answer& answer) {
+  if (ask.event().empty() || ask.event().size() > kMaxEventName || ask.id().empty() == ask.recipient().empty() || ask.recipient().size() > 128)
+    return answer.set_outcome(wire::Answer::BAD_REQUEST);
+  const auto tell = [&](Flight& flight) {
+    if (!turn.advance(flight, engine::Signal{ask.event()}).ignored) answer.set_count(answer.count() + 1);
+  };
+  if (!ask.id().empty()) {
+    if (Flight* flight = own_message(turn, client, ask.id(), answer)) tell(*flight);
+    return;
+  }
+  const Result<std::vector<MessageKey>> journeys = context_.store.journeys(person_of(context_.keys, ask.recipient(), {}), kMaxJourneys);
+  if (!journeys) return turn.fail_with(journeys.what());
+  for (const MessageKey key : *journeys)
+    if (Flight* flight = turn.find(key)) tell(*flight);
 }
 
 bool Queries::fill_events(Turn& turn, ClientId client, std::uint64_t after, std::uint32_t limit, wire::Answer& answer) {

@@ -42,6 +42,9 @@ class Queries {
     std::uint32_t limit;
     TimeMs until_ms;
   };
+  void move(Turn& turn, const config::Client& client, const wire::MoveAsk& ask, wire::Answer& answer);
+  void list(Turn& turn, const config::Client& client, const wire::ListAsk& ask, wire::Answer& answer);
+  void signal(Turn& turn, const config::Client& client, const wire::SignalAsk& ask, wire::Answer& answer);
   Flight* own_message(Turn& turn, const config::Client& client, const std::string& id, wire::Answer& answer);
   // False when the client has nothing new.
   bool fill_events(Turn& turn, ClientId client, std::uint64_t after, std::uint32_t limit, wire::Answer& answer);

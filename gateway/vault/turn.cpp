@@ -51,17 +51,19 @@ Flight* Turn::take(const store::FlightRow& row) {
     return nullptr;
   }
   age_.push_back(row.key);
-  return &flights_.emplace(row.key, Slot{std::move(*flight), false, false, nullptr}).first->second.flight;
+  std::vector<Queue> placed = flight->other_queues();
+  return &flights_.emplace(row.key, Slot{std::move(*flight), std::move(placed), false, false, nullptr}).first->second.flight;
 }
 
 Flight& Turn::accept(Flight flight, Content content, const audit::Body& body) {
   const MessageKey key = flight.id.key;
   age_.push_back(key);
-  Slot& slot = flights_.emplace(key, Slot{std::move(flight), false, true, std::make_unique<Content>(std::move(content))}).first->second;
+  Slot& slot = flights_.emplace(key, Slot{std::move(flight), {}, false, true, std::make_unique<Content>(std::move(content))}).first->second;
   batch_.contents.push_back({key, seal(slot.flight, *slot.content)});
   with_content_.push_back(key);
   touch(slot);
   leaf(EventType::accepted, body, &slot.flight);
+  if (!slot.flight.stop_on.empty()) batch_.journeys.push_back({slot.flight.person, key});
   ++context_.metrics.accepted[lane_of(slot.flight.category)];
   ++context_.metrics.waiting;
   advance(slot.flight, engine::Begin{});
@@ -147,9 +149,8 @@ void Turn::touch(Slot& slot) {
 engine::Outcome Turn::advance(Flight& flight, const engine::Input& input, audit::Body extra) {
   const config::CategoryRules& category = context_.config->rules(flight.category);
   const engine::Rules rules{category.in_doubt, category.tries, 1000};
-  const Queue before = flight.queue();
   const std::size_t attempts_before = flight.attempts.size();
-  engine::Outcome outcome = engine::advance(flight, input, now_ms_, rules, route_);
+  engine::Outcome outcome = engine::advance(flight, input, now_ms_, rules, route_, gate_);
   if (outcome.ignored) return outcome;
   touch(flights_.at(flight.id.key));
   for (std::size_t i = 0; i < outcome.happened.size(); ++i) {
@@ -159,20 +160,30 @@ engine::Outcome Turn::advance(Flight& flight, const engine::Input& input, audit:
   }
   if (outcome.ended) {
     if (has_own_key(flight.category)) drop_content(flight);
+    if (!flight.stop_on.empty()) batch_.dropped_journeys.push_back({flight.person, flight.id.key});
     ++context_.metrics.ended[{std::string(name_of(flight.category)), std::string(name_of(flight.state))}];
     --context_.metrics.waiting;
   }
-  const Queue after = flight.queue();
-  // A second attempt at the same connector leaves `before` and `after` alike but is a new place in its queue.
-  if (after.connector != 0 && !after.handed && (after != before || flight.attempts.size() != attempts_before))
-    queues_.became_ready(flight, after.connector);
-  if (outcome.call_back >= 0) queues_.call_back(flight, static_cast<std::size_t>(outcome.call_back));
+  for (const engine::Happened& what : outcome.happened)
+    if (what.type == EventType::handed) reach_out(flight);
+  for (std::size_t i = attempts_before; i < flight.attempts.size(); ++i)
+    if (flight.attempts[i].state == AttemptState::ready) queues_.became_ready(flight, flight.attempts[i].connector);
+  for (const std::size_t attempt : outcome.call_back) queues_.call_back(flight, attempt);
   return outcome;
+}
+
+// It counts in the caps of its person from now on.
+void Turn::reach_out(const Flight& flight) {
+  const std::int64_t memory_ms = context_.config->policy.memory_ms(flight.category);
+  if (memory_ms == 0) return;
+  context_.sightings.add({flight.person, flight.id.key, now_ms_, flight.category, flight.client, context_.weight_of(flight.client)}, memory_ms, batch_);
+  if (const std::string& why = context_.sightings.failure(); !why.empty()) fail_with(why);
 }
 
 void Turn::note(Flight& flight, const engine::Happened& what, bool ended_here, audit::Body&& extra) {
   audit::Body body = std::move(extra);
   if (!what.reason.empty()) body.emplace_back(audit::Field::reason, what.reason);
+  if (!what.facts.empty()) body.emplace_back(audit::Field::facts, what.facts);
   audit::Leaf entry;
   entry.type = what.type;
   entry.message = flight.id;
@@ -252,7 +263,8 @@ std::uint16_t Turn::number_of(const std::string& name) {
 Status Turn::commit() {
   if (!failure_.empty()) return fail(failure_);
   for (const MessageKey key : dirty_) {
-    const Slot& slot = flights_.at(key);
+    Slot& slot = flights_.at(key);
+    place(slot);
     (slot.fresh ? batch_.inserts : batch_.updates)
         .push_back({key, slot.flight.queue(), lane_of(slot.flight.category), slot.flight.wake_ms(), encode(slot.flight)});
   }
@@ -261,6 +273,7 @@ Status Turn::commit() {
   if (!entries.empty()) batch_.audit_mark = audit::encode(context_.log.mark());
   if (batch_.empty()) {
     context_.persons.turn_over(/*committed=*/true);
+    context_.sightings.turn_over();
     drop_contents();
     trim();
     return {};
@@ -281,12 +294,27 @@ Status Turn::commit() {
   }
   drop_contents();
   context_.persons.turn_over(/*committed=*/true);
+  context_.sightings.turn_over();
   dirty_.clear();
   batch_ = {};
   fresh_names_.clear();
   told_clients_.clear();
   trim();
   return {};
+}
+
+// Most messages stand in one queue at a time, which their row holds.
+void Turn::place(Slot& slot) {
+  std::vector<Queue> now = slot.flight.other_queues();
+  if (now == slot.placed) return;
+  const std::uint8_t lane = lane_of(slot.flight.category);
+  const auto add = [&](std::vector<store::Batch::Place>& to, const std::vector<Queue>& all, const std::vector<Queue>& other) {
+    for (const Queue& queue : all)
+      if (std::ranges::find(other, queue) == other.end()) to.push_back({slot.flight.id.key, queue, lane});
+  };
+  add(batch_.dropped_places, slot.placed, now);
+  add(batch_.places, now, slot.placed);
+  slot.placed = std::move(now);
 }
 
 void Turn::forget() {
@@ -302,6 +330,7 @@ void Turn::forget() {
 void Turn::abandon() {
   forget();
   context_.persons.turn_over(/*committed=*/false);
+  context_.sightings.turn_over();
   for (const std::uint16_t id : fresh_names_) context_.names.forget(id);
   fresh_names_.clear();
   context_.log.put_back(std::move(mark_before_));

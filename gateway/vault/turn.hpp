@@ -29,7 +29,8 @@ struct QueueWatcher {
 
 class Turn {
  public:
-  Turn(Context& context, QueueWatcher& queues, engine::Route route) : context_(context), queues_(queues), route_(std::move(route)) {}
+  Turn(Context& context, QueueWatcher& queues, engine::Route route, engine::Gate gate)
+      : context_(context), queues_(queues), route_(std::move(route)), gate_(std::move(gate)) {}
 
   void open(TimeMs now_ms, std::int64_t utc_us, std::uint64_t steady_us);
   TimeMs now() const { return now_ms_; }
@@ -85,6 +86,7 @@ class Turn {
  private:
   struct Slot {
     Flight flight;
+    std::vector<Queue> placed;   // beyond the first, in the store
     bool dirty = false, fresh = false;
     std::unique_ptr<Content> content;
   };
@@ -96,6 +98,8 @@ class Turn {
   std::optional<Bytes> opened(MessageKey key, ByteView sealed);
   std::uint64_t append(audit::Leaf&& leaf, const audit::Body& body, const Flight& flight);
   void touch(Slot& slot);
+  void place(Slot& slot);
+  void reach_out(const Flight& flight);
   void note(Flight& flight, const engine::Happened& what, bool ended_here, audit::Body&& extra);
   void drop_contents();
   void trim();
@@ -103,6 +107,7 @@ class Turn {
   Context& context_;
   QueueWatcher& queues_;
   engine::Route route_;
+  engine::Gate gate_;
   TimeMs now_ms_ = 0;
   std::int64_t utc_us_ = 0;
   std::uint64_t steady_us_ = 0;

@@ -183,12 +183,15 @@ Vault::Vault(std::shared_ptr<const config::Config> config, Keys keys, std::uint6
       store_(std::move(store)),
       ring_(std::move(ring)),
       persons_(*store_, keys_, ring_),
+      sightings_(*store_),
       folder_(std::move(folder)),
       clock_(std::move(clock)),
       log_(keys_, std::move(mark)),
-      context_{std::move(config), nullptr, *store_, keys_, log_, persons_, std::move(names), KeySource(newest), {}, true},
+      context_{std::move(config), nullptr, *store_, keys_, log_, persons_, sightings_, std::move(names), KeySource(newest), {}, {}, true},
       dispatcher_(context_, peers_),
-      turn_(context_, dispatcher_, [this](const Flight& flight, const Step& step) { return route(flight, step); }),
+      gate_(context_),
+      turn_(context_, dispatcher_, [this](const Flight& flight, const Step& step) { return route(flight, step); },
+            [this](const Flight& flight, const Step& step) { return gate_.ask(turn_, flight, step); }),
       intake_(context_),
       progress_(context_, dispatcher_),
       queries_(context_, intake_, progress_, dispatcher_, peers_),
@@ -202,8 +205,7 @@ Vault::~Vault() = default;
 ConnectorId Vault::route(const Flight& flight, const Step& step) {
   ConnectorId first = 0;
   for (const config::Route& candidate : context_.config->routes) {
-    if (candidate.channel != step.channel) continue;
-    if (!candidate.networks.empty() && std::ranges::find(candidate.networks, flight.network) == candidate.networks.end()) continue;
+    if (!candidate.carries(step.channel, flight.network, flight.category)) continue;
     const ConnectorId connector = turn_.number_of_connector(candidate.connector);
     if (dispatcher_.reachable(connector)) return connector;
     if (first == 0) first = connector;

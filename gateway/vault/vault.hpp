@@ -16,6 +16,7 @@
 #include "gateway/audit/tiles.hpp"
 #include "gateway/vault/anchor.hpp"
 #include "gateway/vault/dispatch.hpp"
+#include "gateway/vault/gate.hpp"
 #include "gateway/vault/intake.hpp"
 #include "gateway/vault/progress.hpp"
 #include "gateway/vault/query.hpp"
@@ -125,6 +126,7 @@ class Vault {
   std::unique_ptr<store::Store> store_;
   Ring ring_;
   Persons persons_;
+  Sightings sightings_;
   std::string folder_;
   Clock clock_;
   audit::Log log_;
@@ -132,6 +134,7 @@ class Vault {
   Peers peers_;
   PeerId last_peer_ = 0;
   Dispatcher dispatcher_;
+  Gate gate_;
   Turn turn_;
   Intake intake_;
   Progress progress_;

@@ -283,6 +283,65 @@ TEST_P(StoreContract, AQueueGivesItsLaneInTheOrderOfKeys) {
   EXPECT_TRUE(store->queued({3, false}, 0, 0, 10)->empty());
 }
 
+TEST_P(StoreContract, AMessageStandsInItsFurtherQueuesToo) {
+  Batch batch;
+  for (const MessageKey key : {1, 2, 3, 4}) batch.inserts.push_back(flight(key, {1, false}, 2));
+  batch.places = {{2, {7, false}, 2}, {4, {7, false}, 2}, {4, {8, true}, 2}};
+  batch.inserts.push_back(flight(5, {7, false}, 2));
+  batch.inserts.push_back(flight(6, {7, false}, 1));
+  commit(batch);
+  reopen();
+  EXPECT_EQ(keys(store->queued({7, false}, 2, 0, 10)), (Keys{2, 4, 5}));
+  EXPECT_EQ(keys(store->queued({7, false}, 2, 0, 2)), (Keys{2, 4}));
+  EXPECT_EQ(keys(store->queued({7, false}, 2, 2, 10)), (Keys{4, 5}));
+  EXPECT_EQ(keys(store->queued({8, true}, 2, 0, 10)), Keys{4});
+  EXPECT_EQ(keys(store->queued({1, false}, 2, 0, 10)), (Keys{1, 2, 3, 4}));
+  batch = {};
+  batch.dropped_places = {{4, {7, false}, 2}};
+  commit(batch);
+  EXPECT_EQ(keys(store->queued({7, false}, 2, 0, 10)), (Keys{2, 5}));
+  EXPECT_EQ(keys(store->queued({8, true}, 2, 0, 10)), Keys{4});
+}
+
+TEST_P(StoreContract, JourneysAreFoundByTheirPerson) {
+  Batch batch;
+  batch.journeys = {{UINT64_MAX, 5}, {UINT64_MAX, 3}, {7, 4}};
+  commit(batch);
+  reopen();
+  EXPECT_EQ(*store->journeys(UINT64_MAX, 10), (Keys{3, 5}));
+  EXPECT_EQ(*store->journeys(UINT64_MAX, 1), Keys{3});
+  EXPECT_EQ(*store->journeys(8, 10), Keys{});
+  batch = {};
+  batch.dropped_journeys = {{UINT64_MAX, 3}, {9, 9}};
+  commit(batch);
+  EXPECT_EQ(*store->journeys(UINT64_MAX, 10), Keys{5});
+}
+
+TEST_P(StoreContract, SightingsAreFoundByTheirPerson) {
+  Batch batch;
+  batch.sightings = {{UINT64_MAX, 5, 50, Category::marketing, 65535, 7}, {UINT64_MAX, 3, 40, Category::otp, 1, 1}, {7, 4, 30, Category::service, 2, 2}};
+  commit(batch);
+  reopen();
+  const std::vector<SightingRow> rows = *store->sightings(UINT64_MAX);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].key, 3);
+  EXPECT_EQ(rows[1].key, 5);
+  EXPECT_EQ(rows[1].at_ms, 50);
+  EXPECT_EQ(rows[1].category, Category::marketing);
+  EXPECT_EQ(rows[1].client, 65535);
+  EXPECT_EQ(rows[1].weight, 7U);
+  EXPECT_EQ(store->sightings(8)->size(), 0U);
+  batch = {};
+  batch.dropped_sightings = {rows[0]};
+  commit(batch);
+  EXPECT_EQ(store->sightings(UINT64_MAX)->size(), 1U);
+  batch = {};
+  batch.erased_persons = {UINT64_MAX};
+  commit(batch);
+  EXPECT_EQ(store->sightings(UINT64_MAX)->size(), 0U);
+  EXPECT_EQ(store->sightings(7)->size(), 1U);
+}
+
 TEST_P(StoreContract, LargeConnectorNumbersKeepTheirQueues) {
   Batch batch;
   batch.inserts = {flight(1, {65535, false}), flight(2, {65535, true}), flight(3, {32768, true})};

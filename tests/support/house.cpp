@@ -57,6 +57,7 @@ metrics = true
 identities = ["spiffe://bank.example/cards"]
 categories = ["service"]
 rate = 10
+weight = 2
 [clients.app]
 identities = ["spiffe://bank.example/app"]
 categories = []
@@ -162,10 +163,12 @@ void Folder::write(const std::string& name, const std::string& text) const {
 }
 
 House::House(const std::string& extra, const std::map<std::string, std::string>& scenarios, const std::map<std::string, std::string>& templates, std::optional<Profile> profile,
-             bool own_categories)
+             bool own_categories, const std::string& policy)
     : ring_(Keyring::create(kMorning, profile.value_or(profile_of_run()))) {
   fs::create_directories(folder_.path() / "state");
-  folder_.write("posternd.toml", std::string(kConfig) + (own_categories ? "" : kCategoryRules) + kRoutes + extra);
+  if (!policy.empty()) folder_.write("policy.toml", policy);
+  folder_.write("never.txt", "+380670000001\n");
+  folder_.write("posternd.toml", (policy.empty() ? std::string() : "policy = \"policy.toml\"\n") + kConfig + (own_categories ? "" : kCategoryRules) + kRoutes + extra);
   for (const auto* files : {&kScenarios, &scenarios})
     for (const auto& [name, text] : *files) folder_.write("scenarios/" + name + ".toml", text);
   for (const auto* files : {&kTemplates, &templates})

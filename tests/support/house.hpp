@@ -40,9 +40,10 @@ inline constexpr const char* kOtherUri = "spiffe://bank.example/cards";
 class House {
  public:
   // `extra` is added to posternd.toml, `scenarios` and `templates` are further files (name -> text). With `own_categories`
-  // the rules of categories stand in `extra` too. The profile is that of POSTERN_PROFILE unless a test asks for one.
+  // the rules of categories stand in `extra` too; `policy` is the bank's policy, beside a list never.txt of one number. The profile is that of POSTERN_PROFILE unless a test asks for one.
   explicit House(const std::string& extra = {}, const std::map<std::string, std::string>& scenarios = {},
-                 const std::map<std::string, std::string>& templates = {}, std::optional<Profile> profile = {}, bool own_categories = false);
+                 const std::map<std::string, std::string>& templates = {}, std::optional<Profile> profile = {}, bool own_categories = false,
+                 const std::string& policy = {});
   ~House();
 
   // Ends the vault as a crash does (nothing is said, nothing published) and opens it again.

@@ -39,6 +39,7 @@ void write_message(json::Writer& w, const wire::MessageView& m) {
   write_optional(w, "reason", m.reason());
   write_time(w, "accepted_at", m.accepted_ms());
   write_time(w, "deadline", m.deadline_ms());
+  write_time(w, "send_at", m.send_at_ms());
   write_time(w, "ended_at", m.ended_ms());
   w.key("attempts").array();
   for (const wire::AttemptView& a : m.attempt()) {
@@ -166,6 +167,25 @@ http::Response message_response(const wire::Answer& answer) {
   std::string body;
   json::Writer w(body);
   write_message(w, answer.message());
+  return http::json_response(200, std::move(body));
+}
+
+http::Response list_response(const wire::Answer& answer) {
+  if (answer.outcome() != wire::Answer::OK) return to_response(query_refusal(answer));
+  std::string body;
+  json::Writer w(body);
+  w.object().key("messages").array();
+  for (const wire::MessageView& message : answer.listed()) write_message(w, message);
+  w.end_array();
+  write_optional(w, "next", answer.next());
+  w.end_object();
+  return http::json_response(200, std::move(body));
+}
+
+http::Response signal_response(const wire::Answer& answer) {
+  if (answer.outcome() != wire::Answer::OK) return to_response(query_refusal(answer));
+  std::string body;
+  json::Writer(body).object().key("ended").number(answer.count()).end_object();
   return http::json_response(200, std::move(body));
 }
 

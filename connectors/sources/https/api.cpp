@@ -40,10 +40,13 @@ http::Admission Api::admit(const http::Request& head) {
   switch (target->route) {
     case Route::submit:
     case Route::validate:
+    case Route::move:
+    case Route::signal:
     case Route::receipts:
       return {body_limit_, std::nullopt};
     case Route::batch:
       return {batch_limit_, std::nullopt};
+    case Route::list:
     case Route::read:
     case Route::cancel:
     case Route::events:
@@ -96,6 +99,15 @@ void Api::serve(const http::Request& request, http::Answer answer) {
       return queries_.read(identity, target->id, std::move(reply));
     case Route::cancel:
       return queries_.cancel(identity, target->id, std::move(reply));
+    case Route::move:
+      return queries_.move(identity, target->id, request.body, body_limit_, std::move(reply));
+    case Route::signal:
+      return queries_.signal(identity, request.body, body_limit_, std::move(reply));
+    case Route::list: {
+      auto asked = parse_list_query(request.query);
+      if (!asked) return reply.send(std::move(asked.error()));
+      return queries_.list(identity, *asked, std::move(reply));
+    }
     case Route::receipts:
       return queries_.receipts(identity, request.body, body_limit_, std::move(reply));
     case Route::events: {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "connectors/sources/https/time_text.hpp"
 #include "connectors/sources/json/writer.hpp"
 
 namespace postern::https {
@@ -72,24 +73,85 @@ void Queries::ask(wire::Query&& query, std::string_view identity, Finish finish,
   waiting_.emplace(tag, Waiting{std::move(finish), steady_ms() + wait.count() + timeout_.count(), long_poll});
 }
 
+void Queries::answer_with(wire::Query&& query, std::string_view identity, http::Response (*respond)(const wire::Answer&),
+                          Reply reply) {
+  const auto held = std::make_shared<Reply>(std::move(reply));
+  const auto finish = [held, respond](const wire::Answer* answer) {
+    held->send(answer ? respond(*answer) : to_response(no_answer()));
+  };
+  ask(std::move(query), identity, finish, {}, /*long_poll=*/false);
+}
+
 void Queries::read(std::string_view identity, std::string_view id, Reply reply) {
   wire::Query query;
   query.set_get(id.data(), id.size());
-  const auto held = std::make_shared<Reply>(std::move(reply));
-  const auto finish = [held](const wire::Answer* answer) {
-    held->send(answer ? message_response(*answer) : to_response(no_answer()));
-  };
-  ask(std::move(query), identity, finish, {}, /*long_poll=*/false);
+  answer_with(std::move(query), identity, message_response, std::move(reply));
 }
 
 void Queries::cancel(std::string_view identity, std::string_view id, Reply reply) {
   wire::Query query;
   query.set_cancel(id.data(), id.size());
-  const auto held = std::make_shared<Reply>(std::move(reply));
-  const auto finish = [held](const wire::Answer* answer) {
-    held->send(answer ? message_response(*answer) : to_response(no_answer()));
-  };
-  ask(std::move(query), identity, finish, {}, /*long_poll=*/false);
+  answer_with(std::move(query), identity, message_response, std::move(reply));
+}
+
+void Queries::list(std::string_view identity, const ListQuery& asked, Reply reply) {
+  wire::Query query;
+  query.mutable_list()->set_after(asked.after.data(), asked.after.size());
+  query.mutable_list()->set_limit(asked.limit);
+  query.mutable_list()->set_scheduled(asked.scheduled);
+  answer_with(std::move(query), identity, list_response, std::move(reply));
+}
+
+void Queries::move(std::string_view identity, std::string_view id, std::string_view body, std::size_t limit,
+                   Reply reply) {
+  if (const auto error = document_.parse(body, limit)) return reply.send(to_response(outcome_of(refusal_of(*error))));
+  const Value root = document_.root();
+  std::vector<http::Fault> faults;
+  wire::Query query;
+  query.mutable_move()->set_id(id.data(), id.size());
+  if (!root.is(Kind::object)) faults.push_back({"", "wrong-type", "This must be an object {send_at, deadline}."});
+  for (Value v = root.is(Kind::object) ? root.first() : Value(); v; v = v.next()) {
+    const bool known = v.key() == "send_at" || v.key() == "deadline";
+    const std::optional<std::int64_t> at = known && v.is(Kind::string) ? parse_time(v.text()) : std::nullopt;
+    if (!known)
+      faults.push_back({v.pointer(), "unknown-field", "A move has the fields send_at and deadline only."});
+    else if (!at)
+      faults.push_back({v.pointer(), "malformed", "Write a time with its zone, as in \"2026-11-22T12:14:07+02:00\"."});
+    else if (v.key() == "send_at")
+      query.mutable_move()->set_send_at_ms(static_cast<std::uint64_t>(*at));
+    else
+      query.mutable_move()->set_deadline_ms(static_cast<std::uint64_t>(*at));
+  }
+  if (root.is(Kind::object) && !root.find("send_at")) faults.push_back({"/send_at", "missing", "The new time is missing: send_at."});
+  if (!faults.empty()) return reply.send(http::problem(422, "invalid", "The message was not moved.", faults));
+  answer_with(std::move(query), identity, message_response, std::move(reply));
+}
+
+void Queries::signal(std::string_view identity, std::string_view body, std::size_t limit, Reply reply) {
+  if (const auto error = document_.parse(body, limit)) return reply.send(to_response(outcome_of(refusal_of(*error))));
+  const Value root = document_.root();
+  std::vector<http::Fault> faults;
+  wire::Query query;
+  wire::SignalAsk& signal = *query.mutable_signal();
+  if (!root.is(Kind::object)) faults.push_back({"", "wrong-type", "This must be an object {event, id or recipient}."});
+  for (Value v = root.is(Kind::object) ? root.first() : Value(); v; v = v.next()) {
+    const std::string_view text = v.is(Kind::string) ? v.text() : std::string_view();
+    if (v.key() == "event" && !text.empty() && text.size() <= 64)
+      signal.set_event(text.data(), text.size());
+    else if (v.key() == "id" && is_uuid(text))
+      signal.set_id(text.data(), text.size());
+    else if (v.key() == "recipient" && !text.empty() && text.size() <= 128)
+      signal.set_recipient(text.data(), text.size());
+    else if (v.key() == "event" || v.key() == "id" || v.key() == "recipient")
+      faults.push_back({v.pointer(), "malformed", "An event has 1 to 64 bytes, an id is a message's, a recipient has 1 to 128 bytes."});
+    else
+      faults.push_back({v.pointer(), "unknown-field", "A signal has the fields event, id and recipient only."});
+  }
+  if (faults.empty() && signal.event().empty()) faults.push_back({"/event", "missing", "The event is missing."});
+  if (faults.empty() && signal.id().empty() == signal.recipient().empty())
+    faults.push_back({"", "whom", "Give either the id of one message, or the recipient whose messages it ends."});
+  if (!faults.empty()) return reply.send(http::problem(422, "invalid", "The signal was not taken.", faults));
+  answer_with(std::move(query), identity, signal_response, std::move(reply));
 }
 
 void Queries::events(std::string_view identity, const EventsQuery& asked, Reply reply) {

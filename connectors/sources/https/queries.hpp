@@ -15,6 +15,7 @@
 #include "connectors/protocol/link.hpp"
 #include "connectors/sources/https/answers.hpp"
 #include "connectors/sources/https/reply.hpp"
+#include "connectors/sources/https/routes.hpp"
 #include "connectors/sources/json/document.hpp"
 
 namespace postern::https {
@@ -28,6 +29,11 @@ class Queries {
 
   void read(std::string_view identity, std::string_view id, Reply reply);
   void cancel(std::string_view identity, std::string_view id, Reply reply);
+  void list(std::string_view identity, const ListQuery& asked, Reply reply);
+  // {"send_at": time, "deadline": time}: another time for a message that has not begun.
+  void move(std::string_view identity, std::string_view id, std::string_view body, std::size_t limit, Reply reply);
+  // {"event": name, "id": message | "recipient": the bank's name of the customer}: it ends the messages that wait for it.
+  void signal(std::string_view identity, std::string_view body, std::size_t limit, Reply reply);
   void events(std::string_view identity, const EventsQuery& asked, Reply reply);
   void receipts(std::string_view identity, std::string_view body, std::size_t limit, Reply reply);
   // `own` is the text of this process's own metrics, which are told even when the vault is away.
@@ -49,6 +55,8 @@ class Queries {
   };
   struct Receipts;
 
+  // Asks, and sends what `respond` makes of the answer.
+  void answer_with(wire::Query&& query, std::string_view identity, http::Response (*respond)(const wire::Answer&), Reply reply);
   void ask(wire::Query&& query, std::string_view identity, Finish finish, std::chrono::milliseconds wait,
            bool long_poll);
   void finish_receipt(const std::shared_ptr<Receipts>& receipts, std::size_t at, const Outcome& outcome);

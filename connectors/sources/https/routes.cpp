@@ -19,7 +19,9 @@ struct Entry {
   Route route;
   std::string_view content;  // the media type that the body must have; empty: no body
 };
-constexpr std::array<Entry, 8> kEntries = {{{kMessages, "POST", Route::submit, http::kJson},
+constexpr std::array<Entry, 10> kEntries = {{{kMessages, "POST", Route::submit, http::kJson},
+                                            {kMessages, "GET", Route::list, ""},
+                                            {"/v1/signals", "POST", Route::signal, http::kJson},
                                             {"/v1/messages:batch", "POST", Route::batch, http::kNdjson},
                                             {"/v1/messages:validate", "POST", Route::validate, http::kJson},
                                             {"/v1/events", "GET", Route::events, ""},
@@ -55,6 +57,18 @@ std::optional<Number> whole_number(std::string_view text, Number least, Number m
   return value;
 }
 
+// The target, when the body is what its route takes.
+std::expected<Target, http::Response> with_body(const http::Request& head, const Entry& entry, std::string_view id) {
+  if (!entry.content.empty() && !same_media_type(head.field("content-type"), entry.content))
+    return std::unexpected(http::problem(415, "content-type",
+                                         "The Content-Type of this path must be " + std::string(entry.content) + "."));
+  // A body that must be decoded first would hide its size from the limits.
+  if (const std::string_view coding = head.field("content-encoding"); !coding.empty() && coding != "identity")
+    return std::unexpected(
+        http::problem(415, "content-encoding", "A Content-Encoding is not taken; send the body as it is."));
+  return Target{entry.route, id};
+}
+
 }  // namespace
 
 bool is_uuid(std::string_view text) {
@@ -73,20 +87,16 @@ std::expected<Target, http::Response> find_target(const http::Request& head) {
     if (!is_uuid(id)) return std::unexpected(not_found());
     if (head.method == "GET") return Target{Route::read, id};
     if (head.method == "DELETE") return Target{Route::cancel, id};
-    return std::unexpected(wrong_method("GET, DELETE"));
+    if (head.method == "PATCH") return with_body(head, {id, "PATCH", Route::move, http::kJson}, id);
+    return std::unexpected(wrong_method("GET, DELETE, PATCH"));
   }
-  const auto entry =
-      std::find_if(kEntries.begin(), kEntries.end(), [&head](const Entry& e) { return e.path == head.path; });
-  if (entry == kEntries.end()) return std::unexpected(not_found());
-  if (entry->method != head.method) return std::unexpected(wrong_method(entry->method));
-  if (!entry->content.empty() && !same_media_type(head.field("content-type"), entry->content))
-    return std::unexpected(http::problem(415, "content-type",
-                                         "The Content-Type of this path must be " + std::string(entry->content) + "."));
-  // A body that must be decoded first would hide its size from the limits.
-  if (const std::string_view coding = head.field("content-encoding"); !coding.empty() && coding != "identity")
-    return std::unexpected(
-        http::problem(415, "content-encoding", "A Content-Encoding is not taken; send the body as it is."));
-  return Target{entry->route, {}};
+  std::string allow;
+  for (const Entry& entry : kEntries) {
+    if (entry.path != head.path) continue;
+    if (entry.method == head.method) return with_body(head, entry, {});
+    allow += (allow.empty() ? "" : ", ") + std::string(entry.method);
+  }
+  return std::unexpected(allow.empty() ? not_found() : wrong_method(allow));
 }
 
 std::string_view route_word(Route route) {
@@ -97,6 +107,12 @@ std::string_view route_word(Route route) {
       return "batch";
     case Route::validate:
       return "validate";
+    case Route::list:
+      return "list";
+    case Route::move:
+      return "move";
+    case Route::signal:
+      return "signal";
     case Route::read:
       return "read";
     case Route::cancel:
@@ -147,6 +163,40 @@ std::expected<EventsQuery, http::Response> parse_events_query(std::string_view q
     if (!good || (seen & bit) != 0)
       return std::unexpected(http::problem(
           400, "query", "The query takes after (a cursor), limit (1 to 1000) and wait (0 to 60 seconds), each once."));
+    seen |= bit;
+  }
+  return asked;
+}
+
+std::expected<ListQuery, http::Response> parse_list_query(std::string_view query) {
+  ListQuery asked;
+  std::uint32_t seen = 0;
+  while (!query.empty()) {
+    const std::size_t end = query.find('&');
+    const std::string_view item = query.substr(0, end);
+    query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
+    const std::size_t equals = item.find('=');
+    const std::string_view name = item.substr(0, equals);
+    const std::string_view value = equals == std::string_view::npos ? std::string_view() : item.substr(equals + 1);
+    std::uint32_t bit = 0;
+    bool good = false;
+    if (name == "after") {
+      bit = 1;
+      good = is_uuid(value);
+      asked.after = value;
+    } else if (name == "limit") {
+      bit = 2;
+      const auto number = whole_number<std::uint32_t>(value, 1, 1000);
+      good = number.has_value();
+      asked.limit = number.value_or(0);
+    } else if (name == "state") {
+      bit = 4;
+      good = value == "scheduled";
+      asked.scheduled = good;
+    }
+    if (!good || (seen & bit) != 0)
+      return std::unexpected(http::problem(
+          400, "query", "The query takes after (a message id), limit (1 to 1000) and state (scheduled), each once."));
     seen |= bit;
   }
   return asked;

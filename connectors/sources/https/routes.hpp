@@ -13,15 +13,15 @@
 
 namespace postern::https {
 
-enum class Route : std::uint8_t { submit, batch, validate, read, cancel, events, receipts, metrics, openapi, health };
+enum class Route : std::uint8_t { submit, batch, validate, list, read, cancel, move, signal, events, receipts, metrics, openapi, health };
 
-inline constexpr std::array<Route, 10> kRoutes = {Route::submit,  Route::batch,  Route::validate, Route::read,
-                                                  Route::cancel,  Route::events, Route::receipts, Route::metrics,
-                                                  Route::openapi, Route::health};
+inline constexpr std::array<Route, 13> kRoutes = {Route::submit, Route::batch,  Route::validate, Route::list,    Route::read,
+                                                  Route::cancel, Route::move,   Route::signal,   Route::events,  Route::receipts,
+                                                  Route::metrics, Route::openapi, Route::health};
 
 struct Target {
   Route route = Route::health;
-  std::string_view id;  // of Route::read and Route::cancel: a UUID in canonical form
+  std::string_view id;  // of Route::read, cancel and move: a UUID in canonical form
 };
 
 // The target of a request, or 404, 405 (with Allow) or 415.
@@ -37,6 +37,14 @@ struct EventsQuery {
 };
 // `after=17&limit=100&wait=30` (wait in seconds, or a span: "30s", "500ms"), or 400.
 std::expected<EventsQuery, http::Response> parse_events_query(std::string_view query);
+
+struct ListQuery {
+  std::string_view after;     // a message id; empty: from the oldest
+  std::uint32_t limit = 100;  // 1..1000
+  bool scheduled = false;     // only those that wait for their send-at
+};
+// `after=UUID&limit=100&state=scheduled`, or 400.
+std::expected<ListQuery, http::Response> parse_list_query(std::string_view query);
 
 // 8-4-4-4-12 lower-case hexadecimal digits (RFC 9562 section 4).
 bool is_uuid(std::string_view text);

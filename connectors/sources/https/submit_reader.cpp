@@ -140,6 +140,8 @@ class SubmitReading {
         pattern(v, kMaxLocale, "-", "a BCP 47 tag, as in \"uk-UA\"", *to.mutable_locale());
       else if (key == "time_zone")
         pattern(v, kMaxTimeZone, "_+-/", "an IANA name, as in \"Europe/Kyiv\"", *to.mutable_time_zone());
+      else if (key == "preferred")
+        channel(v, *to.mutable_preferred());
       else
         unknown(v);
     }
@@ -253,6 +255,14 @@ class SubmitReading {
         !std::all_of(value.begin(), value.end(), [others](char c) { return alphanumeric_or(c, others); }))
       return fault(v, "malformed", "Write " + std::string(what) + ".");
     to = value;
+  }
+
+  void channel(Value v, std::string& to) {
+    static constexpr std::array<std::string_view, 7> kChannels = {"push", "sms", "whatsapp", "viber", "telegram", "email", "voice"};
+    if (!v.is(Kind::string)) return wrong_type(v, "a string");
+    if (std::find(kChannels.begin(), kChannels.end(), v.text()) == kChannels.end())
+      return fault(v, "unknown-value", "The channel must be push, sms, whatsapp, viber, telegram, email or voice.");
+    to = v.text();
   }
 
   void unknown(Value v) {

@@ -202,11 +202,108 @@ TEST_F(Configuration, FaultsOfAScenarioHaveTheirPlace) {
   expect_part(with("scenarios/sms.toml", "\n[[steps]]\nchannel = \"sms\"\n", ""), "a scenario needs at least one [[steps]]");
   expect_part(with("scenarios/sms.toml", "channel = \"sms\"\n", "channel = \"sms\"\n[[steps]]\nchannel = \"sms\"\n"), "sms.toml:4:1: a step that has a next one needs 'wait'");
   expect_part(with("scenarios/sms.toml", "channel = \"sms\"\n", "channel = \"sms\"\nwait = \"2h\"\n"), "the waits up to here are longer than the scenario's deadline");
-  expect_part(with("scenarios/sms.toml", "channel = \"sms\"\n", "channel = \"sms\"\nuntil = \"seen\"\n"), "'until' must be one of: sent, delivered, read, replied");
+  expect_part(with("scenarios/sms.toml", "channel = \"sms\"\n", "channel = \"sms\"\nuntil = \"seen\"\n"), "'until' must be one of: sent, delivered, read, replied, event");
   expect_part(with("scenarios/sms.toml", "channel = \"sms\"\n", "channel = \"sms\"\nsender = \"" + std::string(65, 's') + "\"\n"), "must have at most 64 characters");
   std::string steps;
-  for (int i = 0; i < 9; ++i) steps += "[[steps]]\nchannel = \"sms\"\nwait = \"1s\"\n";
-  expect_part(with("scenarios/sms.toml", "[[steps]]\nchannel = \"sms\"\n", steps), "a scenario has at most 8 steps");
+  for (int i = 0; i < 17; ++i) steps += "[[steps]]\nchannel = \"sms\"\nwait = \"1s\"\n";
+  expect_part(with("scenarios/sms.toml", "[[steps]]\nchannel = \"sms\"\n", steps), "a scenario has at most 16 steps");
+}
+
+TEST_F(Configuration, AScenarioOfEveryKindIsRead) {
+  write_all(folder / "scenarios/sms.toml",
+            std::string("name = \"sms\"\ndeadline = \"30d\"\nstop_on = [\"upload\"]\n[[steps]]\npause = \"3d\"\n[[steps]]\nchannel = \"sms\"\nwait = \"1d\"\n"
+                        "validity = \"2m\"\nwhen = 'param.amount >= 1000'\n[[steps]]\nchannel = \"sms\"\ntogether = true\n"));
+  const auto config = read();
+  ASSERT_TRUE(config.has_value()) << config.what();
+  const Scenario& s = (*config)->scenarios.at("sms");
+  ASSERT_EQ(s.steps.size(), 3U);
+  EXPECT_EQ(s.stop_on, std::vector<std::string>{"upload"});
+  EXPECT_TRUE(s.steps[0].step.pause);
+  EXPECT_EQ(s.steps[0].step.wait_ms, 3U * 24 * 3600 * 1000);
+  EXPECT_EQ(s.steps[1].step.until, Until::event) << "what ends a journey is its event";
+  EXPECT_EQ(s.steps[1].step.validity_ms, 120'000U);
+  EXPECT_TRUE(s.steps[1].when.has_value());
+  EXPECT_TRUE(s.steps[2].step.together);
+}
+
+TEST_F(Configuration, FaultsOfScenariosOfEveryKindHaveTheirPlace) {
+  const auto scenario = [this](const std::string& text) {
+    write_all(folder / "scenarios/sms.toml", "name = \"sms\"\ndeadline = \"1h\"\n" + text);
+    return faults();
+  };
+  const std::string sms = "[[steps]]\nchannel = \"sms\"\n";
+  expect_part(scenario(sms + "together = true\n"), "sms.toml:5:1: there is no step before it that it could begin with");
+  expect_part(scenario(sms + "wait = \"1m\"\n" + sms + "together = true\nwait = \"1m\"\n"), "sms.toml:9:1: steps that begin together have one 'wait'");
+  expect_part(scenario(sms + sms + "together = true\n" + sms), "sms.toml:3:1: a step that has a next one needs 'wait'");
+  expect_part(scenario(sms + "wait = \"1m\"\n[[steps]]\npause = \"1m\"\n"), "sms.toml:7:1: nothing follows this pause");
+  expect_part(scenario("[[steps]]\npause = \"2h\"\n" + sms), "sms.toml:4:1: the waits up to here are longer than the scenario's deadline");
+  expect_part(scenario("[[steps]]\npause = \"1m\"\nsender = \"x\"\n" + sms), "sms.toml:5:1: a pause sends nothing: 'sender' belongs to a step with a channel");
+  expect_part(scenario("order = \"cheapest\"\n" + sms), "sms.toml:4:1: any step may come first in this order, so each needs 'wait'");
+  expect_part(scenario("escalate = true\n" + sms + "until = \"read\"\n"), "sms.toml:6:1: an escalation goes on until the customer answers");
+  expect_part(scenario(sms + "until = \"event\"\n"), "sms.toml:5:1: waits for an event, and the scenario names none");
+  expect_part(scenario(sms + "when = 'param.amount >'\n"), "sms.toml:5:1: 'when' at character 15: ");
+  expect_part(scenario(sms + "when = 'amout > 5'\n"), "sms.toml:5:1: 'when' at character 1: ");
+  expect_part(scenario("stop_on = [\"\"]\n" + sms), "sms.toml:3:1: an event's name has 1 to 64 characters");
+}
+
+TEST_F(Configuration, ACategoryChoosesAmongScenarios) {
+  const std::string choose = "[[categories.service.choose]]\nwhen = 'param.amount > 5'\nscenario = \"sms\"\n";
+  EXPECT_EQ(with("posternd.toml", "[categories.marketing]", choose + "[categories.marketing]"), "");
+  expect_part(with("posternd.toml", "[categories.marketing]", "[[categories.service.choose]]\nscenario = \"sms\"\n[categories.marketing]"), "a choice needs 'when'");
+  expect_part(with("posternd.toml", "[categories.marketing]", "[[categories.service.choose]]\nwhen = 'category == \"otp\"'\nscenario = \"none\"\n[categories.marketing]"),
+              "there is no scenario 'none'");
+}
+
+TEST_F(Configuration, PricesAreRead) {
+  EXPECT_EQ(with("posternd.toml", "networks = [", "price = \"0.045\"\nnetworks = ["), "");
+  for (const char* bad : {"0,045", "-1", ".5", "1.", "0.0000001", "1234567"})
+    expect_part(with("posternd.toml", "networks = [", "price = \"" + std::string(bad) + "\"\nnetworks = ["), "must be a price in your currency");
+}
+
+constexpr const char* kPolicy = R"(time_zone = "Europe/Kyiv"
+[quiet_hours]
+spans = ["21:00-08:00", "sat,sun 00:00-10:00"]
+categories = ["service", "marketing"]
+[[caps]]
+name = "offers"
+categories = ["marketing"]
+limit = 3
+period = "week"
+[[lists]]
+name = "objected"
+kind = "never"
+file = "objected.txt"
+[content]
+domains = ["bank.example"]
+)";
+
+TEST_F(Configuration, APolicyIsRead) {
+  write_all(folder / "policy.toml", std::string(kPolicy));
+  write_all(folder / "objected.txt", std::string("+380671234567\n"));
+  EXPECT_EQ(with("posternd.toml", "admins", "policy = \"policy.toml\"\nadmins"), "");
+}
+
+TEST_F(Configuration, FaultsOfAPolicyHaveTheirPlace) {
+  write_all(folder / "objected.txt", std::string("+380671234567\n"));
+  write_all(folder / "posternd.toml", "policy = \"policy.toml\"\n" + std::string(kMain));
+  const auto policy = [this](const std::string& from, const std::string& to) {
+    std::string text(kPolicy);
+    text.replace(text.find(from), from.size(), to);
+    write_all(folder / "policy.toml", text);
+    return faults();
+  };
+  expect_part(policy("Europe/Kyiv", "Europe/Kyif"), "policy.toml:1:1: there is no time zone 'Europe/Kyif'");
+  expect_part(policy("time_zone = \"Europe/Kyiv\"", ""), "quiet hours and caps need the zone of recipients");
+  expect_part(policy("21:00-08:00", "21:00-25:00"), "policy.toml:3:1: ");
+  expect_part(policy("limit = 3", "limit = 0"), "'limit' must be a whole number from 1");
+  expect_part(policy("\"week\"", "\"fortnight\""), "'period' must be a duration");
+  expect_part(policy("\"week\"", "\"60d\""), "cap 'offers' looks back further than messages of marketing are kept");
+  expect_part(policy("name = \"offers\"", "name = \"Offers of the month\""), "must be a word of small letters");
+  expect_part(policy("kind = \"never\"", "kind = \"black\""), "'kind' must be one of: never, only");
+  expect_part(policy("kind = \"never\"", "kind = \"only\""), "a list of kind \"only\" would stop otp for every customer who is not on it");
+  expect_part(policy("objected.txt", "none.txt"), "there is no file");
+  write_all(folder / "objected.txt", std::string("+380671234567\n+38o67\n"));
+  expect_part(policy("Europe/Kyiv", "Europe/Kyiv"), "line 2, column 4: a number is digits alone");
 }
 
 TEST_F(Configuration, TheSameNameTwiceIsRefused) {
@@ -260,8 +357,13 @@ TEST_F(Configuration, TheUnlockCredentialComesFromTheUnitOrAPath) {
 TEST_F(Configuration, TheExampleOfTheManualIsGood) {
   const Bytes bytes = read_all(std::string(POSTERN_SOURCE_DIR) + "/gateway/config/README.md");
   const std::string manual(as_text(bytes));
-  const std::size_t begin = manual.find("```toml\n") + 8;
-  std::string example = manual.substr(begin, manual.find("```", begin) - begin);
+  const auto example_after = [&manual](const std::string& heading) {
+    const std::size_t begin = manual.find("```toml\n", manual.find(heading)) + 8;
+    return manual.substr(begin, manual.find("```", begin) - begin);
+  };
+  std::string example = example_after("# Settings of posternd");
+  write_all(folder / "policy.toml", example_after("## Policy"));
+  write_all(folder / "objected.txt", std::string());
   const auto replace = [&example](const std::string& from, const std::string& to) {
     const std::size_t at = example.find(from);
     ASSERT_NE(at, std::string::npos) << from;
@@ -270,6 +372,10 @@ TEST_F(Configuration, TheExampleOfTheManualIsGood) {
   replace("\"/var/lib/postern\"", "\"state\"");
   replace("/var/lib/postern-anchor", folder / "state");
   write_all(folder / "scenarios/otp.toml", std::string("name = \"otp\"\ndeadline = \"5m\"\n[[steps]]\nchannel = \"sms\"\n"));
+  const std::string card_blocked = example_after("## Scenarios");
+  replace("[[routes]] ", "[[routes]]\nchannel = \"push\"\nconnector = \"push-main\"\n[[routes]]\nchannel = \"email\"\nconnector = \"mail\"\n[[routes]] ");
+  replace("[connectors.hook]", "[connectors.push-main]\nuser = \"p\"\nchannel = \"push\"\n[connectors.mail]\nuser = \"m\"\nchannel = \"email\"\n[connectors.hook]");
+  write_all(folder / "scenarios/card-blocked.toml", card_blocked);
   write_all(folder / "posternd.toml", example);
   setenv("CREDENTIALS_DIRECTORY", "/run/credentials/posternd", 1);
   const auto config = read();

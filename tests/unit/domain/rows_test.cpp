@@ -43,12 +43,17 @@ Flight flight_of(Random& random) {
   f.send_at_ms = time();
   f.ended_ms = time();
   f.step_end_ms = time();
-  f.retry_ms = time();
+  f.escalate = random.below(2) == 0;
+  f.held_back = random.below(2) == 0;
+  f.no_more = random.below(2) == 0;
+  f.put_back = random.below(2) == 0;
   f.last_leaf = random.any();
   const std::size_t steps = 1 + random.below(kMaxSteps);
   for (std::size_t i = 0; i < steps; ++i)
-    f.plan.push_back({static_cast<Channel>(1 + random.below(7)), static_cast<Until>(3 + random.below(4)), static_cast<std::uint32_t>(random.any()),
-                      static_cast<std::uint8_t>(random.any())});
+    f.plan.push_back({static_cast<Channel>(1 + random.below(7)), static_cast<Until>(3 + random.below(5)), static_cast<std::uint32_t>(random.any()),
+                      static_cast<std::uint8_t>(random.any()), random.below(2) == 0, i != 0 && random.below(2) == 0,
+                      random.below(2) == 0 ? 0 : static_cast<std::uint32_t>(random.any()), time(), random.below(2) == 0});
+  for (std::size_t left = random.below(kMaxStopEvents + 1); left > 0; --left) f.stop_on.push_back(random.text(kMaxEventName));
   f.step = static_cast<std::uint8_t>(random.below(steps + 1));
   const AttemptState attempt_states[] = {AttemptState::ready, AttemptState::handed, AttemptState::sent, AttemptState::delivered, AttemptState::read,
                                          AttemptState::replied, AttemptState::refused, AttemptState::unknown, AttemptState::withdrawn};
@@ -85,7 +90,11 @@ void expect_same(const Flight& a, const Flight& b) {
   EXPECT_EQ(a.send_at_ms, b.send_at_ms);
   EXPECT_EQ(a.ended_ms, b.ended_ms);
   EXPECT_EQ(a.step_end_ms, b.step_end_ms);
-  EXPECT_EQ(a.retry_ms, b.retry_ms);
+  EXPECT_EQ(a.escalate, b.escalate);
+  EXPECT_EQ(a.held_back, b.held_back);
+  EXPECT_EQ(a.no_more, b.no_more);
+  EXPECT_EQ(a.put_back, b.put_back);
+  EXPECT_EQ(a.stop_on, b.stop_on);
   EXPECT_EQ(a.last_leaf, b.last_leaf);
   EXPECT_EQ(a.step, b.step);
   ASSERT_EQ(a.plan.size(), b.plan.size());
@@ -94,6 +103,11 @@ void expect_same(const Flight& a, const Flight& b) {
     EXPECT_EQ(a.plan[i].until, b.plan[i].until);
     EXPECT_EQ(a.plan[i].wait_ms, b.plan[i].wait_ms);
     EXPECT_EQ(a.plan[i].payload, b.plan[i].payload);
+    EXPECT_EQ(a.plan[i].pause, b.plan[i].pause);
+    EXPECT_EQ(a.plan[i].together, b.plan[i].together);
+    EXPECT_EQ(a.plan[i].validity_ms, b.plan[i].validity_ms);
+    EXPECT_EQ(a.plan[i].again_ms, b.plan[i].again_ms);
+    EXPECT_EQ(a.plan[i].held, b.plan[i].held);
   }
   ASSERT_EQ(a.attempts.size(), b.attempts.size());
   for (std::size_t i = 0; i < a.attempts.size(); ++i) {
@@ -190,7 +204,8 @@ TEST(FlightWake, IsTheEarliestOfItsTimes) {
   flight.deadline_ms = 100;
   EXPECT_EQ(flight.wake_ms(), 100);
   flight.step_end_ms = 50;
-  flight.retry_ms = 20;
+  flight.plan.resize(2);
+  flight.plan[1].again_ms = 20;
   EXPECT_EQ(flight.wake_ms(), 20);
   flight.state = MessageState::scheduled;
   flight.send_at_ms = 70;
@@ -202,7 +217,7 @@ TEST(FlightWake, IsTheEarliestOfItsTimes) {
 // ---- content ----
 
 Content content_of(Random& random) {
-  Content c{random.text(128), random.text(200), {}};
+  Content c{random.text(128), random.text(200), random.text(64), {}};
   for (std::size_t left = random.below(8); left > 0; --left) {
     Payload p;
     p.channel = static_cast<Channel>(1 + random.below(7));

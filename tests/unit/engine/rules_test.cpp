@@ -50,7 +50,7 @@ TEST(Retry, TakesTheProvidersOwnPauseWhenItGivesOne) {
   desk.begin();
   desk.hand();
   desk.result(0, Kind::retry, "busy", 12'345);
-  EXPECT_EQ(desk.flight.retry_ms, desk.now + 12'345);
+  EXPECT_EQ(desk.flight.plan[0].again_ms, desk.now + 12'345);
 }
 
 TEST(Retry, ThatWouldComeAfterTheStepsEndGoesToTheNextStep) {
@@ -291,7 +291,7 @@ TEST(DeadlineRule, AHandedAttemptIsCalledBackAndItsLateAnswerIsKept) {
   desk.hand();
   const Outcome outcome = desk.wait();
   EXPECT_TRUE(outcome.ended);
-  EXPECT_EQ(outcome.call_back, 0);
+  EXPECT_EQ(outcome.call_back, std::vector<std::size_t>{0});
   expect_ended(desk, MessageState::expired, "deadline");
   desk.sent(0);
   EXPECT_EQ(desk.state(0), AttemptState::sent);

@@ -202,7 +202,7 @@ TEST(Scenario, ALateReceiptCallsTheHandedStepBack) {
   desk.hand();
   const Outcome outcome = desk.receipt(0, AttemptState::delivered);
   EXPECT_TRUE(outcome.ended);
-  EXPECT_EQ(outcome.call_back, 1);
+  EXPECT_EQ(outcome.call_back, std::vector<std::size_t>{1});
   // The connector could take it back.
   desk.result(1, Kind::refused, "cancelled");
   EXPECT_EQ(desk.state(1), AttemptState::refused);

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -15,7 +16,24 @@ namespace postern::engine {
 inline constexpr TimeMs kStart = 1'800'000'000'000;
 inline constexpr ConnectorId kPush = 1, kSms = 2, kEmail = 3;
 
-inline Step step(Channel channel, Until until, std::uint32_t wait_ms) { return {channel, until, wait_ms, 0}; }
+inline Step step(Channel channel, Until until, std::uint32_t wait_ms) {
+  Step s;
+  s.channel = channel;
+  s.until = until;
+  s.wait_ms = wait_ms;
+  return s;
+}
+// One that begins with the step before it.
+inline Step also(Channel channel, Until until) {
+  Step s = step(channel, until, 0);
+  s.together = true;
+  return s;
+}
+inline Step pause_of(std::uint32_t wait_ms) {
+  Step s = step(Channel::sms, Until::delivered, wait_ms);
+  s.pause = true;
+  return s;
+}
 
 class Desk {
  public:
@@ -30,15 +48,23 @@ class Desk {
   }
 
   Outcome say(const Input& input) {
-    last = advance(flight, input, now, rules, [this](const Flight&, const Step& s) {
+    const auto route = [this](const Flight&, const Step& s) {
       const auto found = routes.find(s.channel);
       return found == routes.end() ? ConnectorId{0} : found->second;
+    };
+    last = advance(flight, input, now, rules, route, [this](const Flight&, const Step& s) {
+      const auto found = policy.find(s.channel);
+      return found == policy.end() ? Decision{} : found->second;
     });
     for (const Happened& what : last.happened) told.push_back(what);
     return last;
   }
   Outcome begin() { return say(Begin{}); }
-  Outcome hand() { return say(Handed{7}); }
+  Outcome hand() {
+    const auto ready = std::ranges::find(flight.attempts, AttemptState::ready, &Attempt::state);
+    return hand(static_cast<std::size_t>(ready - flight.attempts.begin()));
+  }
+  Outcome hand(std::size_t attempt) { return say(Handed{attempt, 7}); }
   Outcome due() { return say(Due{}); }
   Outcome cancel() { return say(Cancel{}); }
   Outcome lost(std::size_t attempt) { return say(Lost{attempt}); }
@@ -76,6 +102,7 @@ class Desk {
   Rules rules;
   TimeMs now = kStart;
   std::map<Channel, ConnectorId> routes;
+  std::map<Channel, Decision> policy;   // goes where nothing is said
   Outcome last;
   std::vector<Happened> told;
 };

@@ -95,6 +95,9 @@ TEST(Routes, EveryRouteIsFound) {
   EXPECT_EQ(route_of("POST", "/v1/messages:validate"), "validate");
   EXPECT_EQ(route_of("GET", one), "read " + std::string(kId));
   EXPECT_EQ(route_of("DELETE", one), "cancel " + std::string(kId));
+  EXPECT_EQ(route_of("PATCH", one), "move " + std::string(kId));
+  EXPECT_EQ(route_of("GET", "/v1/messages"), "list");
+  EXPECT_EQ(route_of("POST", "/v1/signals"), "signal");
   EXPECT_EQ(route_of("GET", "/v1/events"), "events");
   EXPECT_EQ(route_of("POST", "/v1/receipts"), "receipts");
   EXPECT_EQ(route_of("GET", "/v1/metrics"), "metrics");
@@ -108,12 +111,28 @@ TEST(Routes, OthersAreRefused) {
   EXPECT_EQ(route_of("GET", "/v1/messages/018F3A52-0000-7000-8000-0000000000FF"), "404")
       << "an id has one way to be written";
   EXPECT_EQ(route_of("GET", "/v1/health/"), "404");
-  EXPECT_EQ(route_of("GET", "/v1/messages"), "405Allow: POST\r\n");
+  EXPECT_EQ(route_of("PUT", "/v1/messages"), "405Allow: POST, GET\r\n");
+  EXPECT_EQ(route_of("PUT", "/v1/messages/018f3a52-0000-7000-8000-0000000000ff"), "405Allow: GET, DELETE, PATCH\r\n");
   EXPECT_EQ(route_of("get", "/v1/health"), "405Allow: GET\r\n");
   EXPECT_EQ(route_of("HEAD", "/v1/health"), "405Allow: GET\r\n");
   EXPECT_EQ(route_of("POST", "/v1/messages", "text/plain"), "415");
   EXPECT_EQ(route_of("POST", "/v1/messages", "application/jsonx"), "415");
   EXPECT_EQ(route_of("POST", "/v1/messages:batch", "application/json"), "415");
+}
+
+TEST(ListQuery, HasDefaultsAndBounds) {
+  const auto none = parse_list_query("");
+  ASSERT_TRUE(none);
+  EXPECT_EQ(none->after, "");
+  EXPECT_EQ(none->limit, 100U);
+  EXPECT_FALSE(none->scheduled);
+  const auto all = parse_list_query("state=scheduled&limit=1000&after=018f3a52-0000-7000-8000-0000000000ff");
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->after, "018f3a52-0000-7000-8000-0000000000ff");
+  EXPECT_EQ(all->limit, 1000U);
+  EXPECT_TRUE(all->scheduled);
+  for (const char* bad : {"limit=0", "limit=1001", "after=1", "state=active", "limit=1&limit=2", "x=1", "limit"})
+    EXPECT_FALSE(parse_list_query(bad)) << bad;
 }
 
 TEST(EventsQuery, HasDefaultsAndBounds) {

@@ -263,7 +263,7 @@ TEST(FailedCommit, ForgetsMessagesThatWereAcceptedInIt) {
     flight.deadline_ms = turn.now() + 1000;
     flight.plan.push_back({Channel::sms, Until::sent, 0, 0});
     id = flight.id.text();
-    turn.accept(flight, Content{"", "", {Payload{}}}, {});
+    turn.accept(flight, Content{"", "", "", {Payload{}}}, {});
   }).has_value());
   EXPECT_TRUE(house.view(api, id).id().empty());
   EXPECT_EQ(house.vault().next_wake(), 0);

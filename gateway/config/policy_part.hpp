@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: how the file of the bank's policy is read. Used by: config.cpp, and whoever tries a policy that is not in force.
+// Errors: faults are noted in the sections and come out of SettingsFile::finish(); lists that are refused name the list's own lines.
+#pragma once
+
+#include "connectors/protocol/settings.hpp"
+#include "gateway/policy/policy.hpp"
+
+namespace postern::config {
+
+struct PolicyFile {
+  policy::Policy policy;
+  std::vector<std::string> files;   // lists that were read
+};
+
+//   time_zone = "Europe/Kyiv"              # of recipients of whom none is known
+//   [quiet_hours]
+//   spans = ["21:00-08:00", "sat,sun 00:00-10:00"]
+//   categories = ["service", "marketing"]  # all unless said; otp and security pass, and each time it is audited
+//   [[caps]]
+//   name = "offers"
+//   categories = ["marketing"]
+//   limit = 3
+//   period = "day"                         # day, week (of the recipient's calendar), or a duration: the last so long
+//   [[lists]]
+//   name = "objected"
+//   kind = "never"                         # or only
+//   file = "objected.txt"
+//   categories = ["marketing"]             # all unless said
+//   [content]
+//   domains = ["bank.example"]             # to which links may lead
+//   cards = true
+PolicyFile read_policy(Section& root);
+
+}  // namespace postern::config

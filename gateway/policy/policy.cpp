@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/policy/policy.hpp"
+
+#include <algorithm>
+
+namespace postern::policy {
+namespace {
+
+constexpr std::int64_t kDay = 24LL * 3600 * 1000;
+
+// A calendar day has at most 25 hours, and a zone may jump by a day.
+std::int64_t longest(const Cap& cap) {
+  if (cap.period == Period::rolling) return cap.rolling_ms;
+  return cap.period == Period::day ? 3 * kDay : 9 * kDay;
+}
+
+bool counts(CategoryMask mask, Category category) { return (mask & mask_of(category)) != 0; }
+
+}  // namespace
+
+std::int64_t Policy::memory_ms(Category category) const {
+  std::int64_t memory = 0;
+  for (const Cap& cap : caps)
+    if (counts(cap.categories, category)) memory = std::max(memory, longest(cap));
+  return memory;
+}
+
+// Lists first: what is never written to is not held either. Then what passes by itself when time goes on; of several holds the longest.
+Answer ask(const Policy& policy, const Question& q) {
+  Answer answer;
+  for (const ListRule& rule : policy.lists) {
+    if (!counts(rule.categories, q.category)) continue;
+    const bool listed = rule.list.find(q.address).has_value();
+    if (listed == (rule.kind == ListRule::Kind::only)) continue;
+    answer.kind = Answer::Kind::skip;
+    answer.rule = "list-" + rule.name;
+    return answer;
+  }
+  const auto stop = [&](std::string rule, TimeMs until) {
+    if (passes(q.category)) {
+      answer.passed.push_back(std::move(rule));
+      return;
+    }
+    const Answer::Kind kind = until == 0 ? Answer::Kind::skip : Answer::Kind::hold;
+    if (answer.kind == Answer::Kind::skip || (answer.kind == Answer::Kind::hold && kind == Answer::Kind::hold && until <= answer.until_ms)) return;
+    answer.kind = kind;
+    answer.until_ms = until;
+    answer.rule = std::move(rule);
+  };
+  const Zone* zone = q.zone != nullptr ? q.zone : policy.zone ? &*policy.zone : nullptr;
+  if (zone != nullptr && counts(policy.quiet_categories, q.category))
+    if (const std::optional<TimeMs> until = policy.quiet.quiet_until(q.now, *zone)) stop("quiet-hours", *until);
+  if (zone != nullptr && !q.counted && !policy.caps.empty()) {
+    const Decision decision = allowed_at(policy.caps, q.sent, q.category, q.weight, q.now, *zone);
+    if (decision.cap) stop("cap-" + policy.caps[*decision.cap].name, decision.verdict.at_ms);
+  }
+  return answer;
+}
+
+}  // namespace postern::policy

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what the bank allows, as one value, and the question whether one step of one message may go now. Pure: the answer depends on
+// what is asked alone, so that the running gateway, an explanation and a rehearsal get the same one.
+// Used by: the configuration (makes it), the vault (asks). Threads: immutable; any. Errors: none; a fault of the settings is told at load.
+// The rules, for the people who set them: gateway/policy/POLICY.md.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/policy/address_list.hpp"
+#include "gateway/policy/budget.hpp"
+#include "gateway/policy/content_guard.hpp"
+#include "gateway/policy/quiet_hours.hpp"
+
+namespace postern::policy {
+
+// Warnings and codes go at any hour and beyond any budget; each time a rule is passed so, it is said.
+inline bool passes(Category category) { return category == Category::otp || category == Category::security; }
+
+struct ListRule {
+  enum class Kind : std::uint8_t { never, only };   // what is listed is never written to; alone is written to
+  Kind kind = Kind::never;
+  std::string name;
+  CategoryMask categories = 0;
+  AddressList list;
+};
+
+struct Policy {
+  std::optional<Zone> zone;            // of recipients of whom none is known; nothing: their hours are not known and never quiet
+  QuietHours quiet;
+  CategoryMask quiet_categories = 0;
+  std::vector<Cap> caps;
+  std::vector<ListRule> lists;
+  ContentRules content;
+  bool guards_content = false;
+
+  bool is_empty() const { return quiet_categories == 0 && caps.empty() && lists.empty(); }
+  // How long back somebody must know what was sent: 0 where no cap counts this category.
+  std::int64_t memory_ms(Category category) const;
+};
+
+// One step of one message.
+struct Question {
+  Category category = Category::service;
+  std::string_view address;            // as the payload has it
+  TimeMs now = 0;
+  const Zone* zone = nullptr;          // the recipient's own; null: the bank's
+  std::span<const Sighting> sent;      // to the same person, other messages
+  std::uint32_t weight = 1;            // of this one
+  bool counted = false;                // this message has reached out before: it is in the budget already
+};
+
+struct Answer {
+  enum class Kind : std::uint8_t { go, hold, skip };
+  Kind kind = Kind::go;
+  TimeMs until_ms = 0;                 // of a hold
+  std::string rule;                    // that stops it: "quiet-hours", "cap-NAME", "list-NAME"
+  std::vector<std::string> passed;     // rules that its category passes
+};
+
+Answer ask(const Policy& policy, const Question& question);
+
+}  // namespace postern::policy

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/vault/gate.hpp"
+
+namespace postern::vault {
+namespace {
+
+engine::Decision::Kind kind_of(policy::Answer::Kind kind) {
+  switch (kind) {
+    case policy::Answer::Kind::go: return engine::Decision::Kind::go;
+    case policy::Answer::Kind::hold: return engine::Decision::Kind::hold;
+    case policy::Answer::Kind::skip: return engine::Decision::Kind::skip;
+  }
+  return engine::Decision::Kind::skip;
+}
+
+}  // namespace
+
+engine::Decision Gate::ask(Turn& turn, const Flight& flight, const Step& step) {
+  const policy::Policy& policy = context_.config->policy;
+  if (policy.is_empty()) return {};
+  const Content* content = turn.content(flight);
+  if (content == nullptr || step.payload >= content->payloads.size()) return {};
+  policy::Question question;
+  question.category = flight.category;
+  question.address = content->payloads[step.payload].address;
+  question.now = turn.now();
+  // Checked when the message was accepted; one that the database has lost since is as good as none.
+  question.zone = content->time_zone.empty() ? nullptr : context_.zones.find(content->time_zone);
+  Sightings::Of sent;
+  if (policy.memory_ms(flight.category) > 0) {
+    sent = context_.sightings.of(flight.person, flight.id.key);
+    question.sent = sent.others;
+    question.counted = sent.counted;
+    question.weight = context_.weight_of(flight.client);
+    if (const std::string& why = context_.sightings.failure(); !why.empty()) turn.fail_with(why);
+  }
+  policy::Answer answer = policy::ask(policy, question);
+  return {kind_of(answer.kind), answer.until_ms, std::move(answer.rule), std::move(answer.passed), {}};
+}
+
+}  // namespace postern::vault
