@@ -26,6 +26,24 @@ channel = "sms"
 text = "short"
 )";
 
+constexpr std::string_view kPapersScenario = R"(# SPDX-License-Identifier: Apache-2.0
+# Papers that a customer still owes: nothing for three days, then a reminder, another after two days; the upload ends it.
+name = "papers"
+categories = ["service"]
+deadline = "14d"
+stop_on = ["upload"]
+
+[[steps]]
+pause = "3d"
+
+[[steps]]
+channel = "push"
+wait = "2d"
+
+[[steps]]
+channel = "sms"
+)";
+
 constexpr std::string_view kAlertScenario = R"(# SPDX-License-Identifier: Apache-2.0
 # A suspicious charge: ask, one way after the other, until the customer has answered.
 name = "alert"
@@ -351,6 +369,7 @@ std::vector<BankFile> vault_files(const Bank& bank, const std::string& user) {
   return {{"etc/posternd.toml", posternd_toml(bank, user)},
           file("etc/scenarios/otp.toml", kOtpScenario),
           file("etc/scenarios/alert.toml", kAlertScenario),
+          file("etc/scenarios/papers.toml", kPapersScenario),
           file("etc/scenarios/payment.toml", kPaymentScenario),
           file("etc/scenarios/statement.toml", kStatementScenario),
           file("etc/scenarios/campaign.toml", kCampaignScenario),

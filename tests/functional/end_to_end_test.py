@@ -202,6 +202,15 @@ def repeats_and_cancels(bank, check):
     later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
     planned = core.submit(payment("e2e-planned", phone="+380671100021", scenario="sms", send_at=later))
     check(core.message(planned)["state"] == "accepted", "a message for later waits", core.message(planned))
+    status, _, body = core.ask("GET", "/v1/messages?state=scheduled")
+    check(status == 200 and [each["id"] for each in body["messages"]] == [planned], "it is listed among those that wait", body)
+    even_later = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() + 7200))
+    status, _, body = core.ask("PATCH", f"/v1/messages/{planned}", json.dumps({"send_at": even_later}))
+    check(status == 200 and body["send_at"] == even_later, "it can be moved", (status, body))
+    status, _, body = core.ask("PATCH", f"/v1/messages/{first}", json.dumps({"send_at": even_later}))
+    check(status == 409, "one that was sent cannot be moved", (status, body))
+    status, _, body = core.ask("PATCH", f"/v1/messages/{planned}", json.dumps({"send_at": "tomorrow"}))
+    check(status == 422 and "/send_at" in json.dumps(body), "nor to a time that is none", (status, body))
     status, _, body = core.ask("DELETE", f"/v1/messages/{planned}")
     check(status in (200, 204) and core.message(planned)["state"] == "cancelled", "it can be cancelled", (status, body))
     status, _, body = core.ask("DELETE", f"/v1/messages/{first}")
@@ -209,6 +218,21 @@ def repeats_and_cancels(bank, check):
     check(bank.phones("380671100021") == [], "the cancelled one was never sent")
     status, _, body = bank.client("card-processing").ask("GET", f"/v1/messages/{first}")
     check(status == 404, "another client does not see it", (status, body))
+
+
+def journeys(bank, check):
+    core = bank.client("core-banking")
+    papers = dict(payment("e2e-papers", phone="+380671100024", scenario="papers"), category="service")
+    papers["recipient"]["reference"] = "customer-24"
+    waiting = core.submit(papers)
+    status, _, body = core.ask("POST", "/v1/signals", json.dumps({"event": "upload", "recipient": "customer-25"}))
+    check(status == 200 and body == {"ended": 0}, "another customer's upload ends nothing", (status, body))
+    status, _, body = core.ask("POST", "/v1/signals", json.dumps({"event": "upload", "recipient": "customer-24"}))
+    check(status == 200 and body == {"ended": 1}, "the customer's own ends the reminder", (status, body))
+    ended = core.message(waiting)
+    check(ended["state"] == "cancelled" and ended["reason"] == "event-upload", "before anything was sent", ended)
+    status, _, body = core.ask("POST", "/v1/signals", json.dumps({"event": "upload"}))
+    check(status == 422, "a signal to nobody is refused", (status, body))
 
 
 def answers(bank, check):
@@ -334,6 +358,7 @@ def main():
         priorities(bank, check)
         receipts_and_deadlines(bank, check)
         repeats_and_cancels(bank, check)
+        journeys(bank, check)
         answers(bank, check)
         counts(bank, check, bank.metrics())
         edges(bank, check)

@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -1199,7 +1200,8 @@ def main():
             test_revocation_while_connected(source, vault, pki)
             test_limits(source)
             test_drain(source, vault, played)
-            text = source.log_text()
+            # A certificate's fingerprint may hold any three letters.
+            text = re.sub(r"\b[0-9a-f]{64}\b", "", source.log_text())
             for secret in ("123456", "671234567", "anna@bank.example", "abc"):
                 check(
                     "the log holds no personal data",
