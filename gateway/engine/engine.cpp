@@ -392,7 +392,9 @@ class Turn {
 
   // It came to nothing, which is known now: without another doubt the way goes on.
   void settled() {
-    if (std::ranges::none_of(f_.attempts, [](const Attempt& a) { return a.state == AttemptState::unknown; })) f_.no_more = false;
+    if (!f_.no_more || std::ranges::any_of(f_.attempts, [](const Attempt& a) { return a.state == AttemptState::unknown; })) return;
+    f_.no_more = false;
+    if (f_.step < f_.plan.size() && !f_.put_back) start_wait();
   }
 
   // Rather twice than never: the next stage, or where there is none the steps in doubt once more.
@@ -468,6 +470,7 @@ class Turn {
     if (!late && is_enough(a, to)) finish(MessageState::reached, std::string(name_of(to)), {}, Word::of_the_news);
     // A read or an answer may well follow the end; news that the customer was reached only now is late.
     // Said last: the last word of a step is the one that ends the message.
+    else if (!late) settled();
     if (late && !had_it && type != EventType::replied) say(EventType::late, at, std::string(name_of(to)));
     else say(type, at, reason);
   }
