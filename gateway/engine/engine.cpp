@@ -221,6 +221,8 @@ class Turn {
       if (at < 0) continue;
       const Attempt& a = f_.attempts[static_cast<std::size_t>(at)];
       if (a.state == AttemptState::ready || (a.state == AttemptState::unknown ? f_.no_more : awaits_news(a))) return true;
+      // No more is to come of it, yet the event that it reminds of may.
+      if ((a.state == AttemptState::sent || customer_has_it(a)) && f_.plan[s].until == Until::event) return true;
     }
     return false;
   }
