@@ -471,6 +471,15 @@ TEST(Results, AreTakenOnce) {
   }
 }
 
+// Found by the simulator, seed 4318 of its first version: the message ended without a reason.
+TEST(Results, ARefusalWithoutAWordStillGivesTheEndOne) {
+  Desk desk(one_sms());
+  desk.begin();
+  desk.hand();
+  desk.result(0, Kind::refused, "");
+  expect_ended(desk, MessageState::failed, "failed");
+}
+
 TEST(Results, OfAttemptsThatDoNotExistOrWereNotHandedAreIgnored) {
   Desk desk(push_then_sms());
   desk.begin();
