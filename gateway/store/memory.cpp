@@ -404,6 +404,7 @@ class Memory final : public Store {
     t_.state.suspect = b.suspect.value_or(t_.state.suspect);
     if (!b.audit_mark.empty()) t_.audit_mark = b.audit_mark;
     t_.left_over += change.freed();
+    disk_->wrote(b);
   }
 
   std::shared_ptr<Disk> disk_;

@@ -6,6 +6,7 @@
 // Errors: those that the holder of the disk asks for, those of a faulty batch, and those of the contract (store.hpp).
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "crypto/secret.hpp"
@@ -27,15 +28,19 @@ class Disk {
  public:
   Disk();
   ~Disk();
-  Disk(const Disk& other);             // all rows as they are now, no fault
+  Disk(const Disk& other);             // all rows as they are now, no fault, no watcher
   Disk& operator=(const Disk&) = delete;
 
   void fail_next(DiskFault fault) { fault_ = fault; }
   DiskFault take_fault() { return std::exchange(fault_, DiskFault::none); }
+  // Told of every batch as it becomes durable, also of one whose commit is not answered any more.
+  void watch(std::function<void(const Batch&)> watcher) { watcher_ = std::move(watcher); }
+  void wrote(const Batch& batch) const { if (watcher_) watcher_(batch); }
   MemoryTables& tables() { return *tables_; }
 
  private:
   std::unique_ptr<MemoryTables> tables_;
+  std::function<void(const Batch&)> watcher_;
   DiskFault fault_ = DiskFault::none;
 };
 
