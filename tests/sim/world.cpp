@@ -379,7 +379,11 @@ class World {
 
   void say(std::size_t i, wire::ToVault frame) {
     Process& p = processes_[i];
-    for (const wire::Result& result : frame.result()) p.window_used.erase({static_cast<MessageKey>(result.attempt().message()), result.attempt().number()});
+    for (const wire::Result& result : frame.result()) {
+      const std::pair attempt(static_cast<MessageKey>(result.attempt().message()), result.attempt().number());
+      p.window_used.erase(attempt);
+      if (const auto held = p.held.find(attempt); held != p.held.end()) held->second = true;
+    }
     p.said.push_back(std::move(frame));
     if (p.peer != 0) send(i, p.said.size() - 1);
   }
@@ -477,7 +481,6 @@ class World {
   void answer(std::size_t i, std::uint64_t instance, const std::pair<MessageKey, std::uint32_t>& attempt, const wire::Result& result) {
     Process& p = processes_[i];
     if (!p.alive || p.instance != instance) return;
-    p.held[attempt] = true;
     note("{} answers {}/{}: {}", p.name, attempt.first, attempt.second, static_cast<int>(result.kind()));
     wire::ToVault frame;
     *frame.add_result() = result;
