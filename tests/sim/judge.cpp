@@ -171,9 +171,11 @@ void Judge::leaf(const audit::Leaf& leaf, const std::map<MessageKey, Flight>& af
     else if (leaf.type == EventType::replied) came(AttemptState::replied);
     else if (leaf.type == EventType::refused || leaf.type == EventType::undelivered || leaf.type == EventType::late) came(AttemptState::ready);
     else if (leaf.type == EventType::in_doubt) told.doubt = told.ever_doubt = true, told.answered = false;
+    else if (leaf.type == EventType::bypassed) ++told.bypassed;
     else if (leaf.type == EventType::double_contact) story.double_contact = true;
     if (leaf.type == EventType::refused) {
       told.refused_ms = now_;
+      told.refused_steady_ms = steady_;
       told.refused_in = commit_;
       const auto pause = pauses_.find({leaf.message.key, at});
       told.pause_ms = pause == pauses_.end() ? -1 : pause->second;
@@ -200,16 +202,18 @@ void Judge::hand(Story& story, std::size_t attempt, const Flight& now) {
   check(!told.handed, story, "an attempt is handed once");
   check(!told.given_up, story, "what was withdrawn is not handed");
   check(now_ < now.deadline_ms, story, "nothing is handed at or after the deadline");
-  check(gate_(now, now.plan[a.step]).kind == engine::Decision::Kind::go, story, fmt::format("nothing is handed that the policy does not let go (attempt {})", attempt + 1));
+  const engine::Decision decision = policy_(now, now.plan[a.step], now_);
+  check(decision.kind == engine::Decision::Kind::go, story, fmt::format("nothing is handed that the policy does not let go (attempt {})", attempt + 1));
+  check(told.bypassed == decision.passed.size(), story, "a rule that an urgent message passes is named by a leaf");
   told.handed = true;
-  if (told.begun_in == 0) told.begun_in = commit_, told.begun_ms = now_;
+  if (told.begun_in == 0) told.begun_in = commit_, told.begun_ms = now_, told.begun_steady_ms = steady_;
   int of_the_step = 0, doubts_of_the_step = 0;
   int before = -1;
   for (std::size_t i = 0; i < now.attempts.size(); ++i) {
     const Told& other = of(story, i);
     const bool same_step = now.attempts[i].step == a.step;
     if (same_step && other.handed && !now.attempts[i].throttled) {
-      of_the_step += !other.ever_doubt;
+      of_the_step += !other.ever_doubt && other.best < AttemptState::sent;   // one that a later receipt corrects is no failed try
       doubts_of_the_step += other.ever_doubt;
     }
     if (i == attempt || !other.handed) continue;
@@ -227,7 +231,8 @@ void Judge::hand(Story& story, std::size_t attempt, const Flight& now) {
   const Told& last = of(story, static_cast<std::size_t>(before));
   // What was begun before the late refusal of another is no retry.
   if (last.pause_ms >= 0 && newest(now, a.step) == static_cast<int>(attempt) && told.begun_in > last.refused_in)
-    check(told.begun_ms >= last.refused_ms + last.pause_ms, story, "a retry waits for as long as the provider asked");
+    check(told.begun_ms >= last.refused_ms + last.pause_ms || told.begun_steady_ms >= last.refused_steady_ms + last.pause_ms, story,
+          "a retry waits for as long as the provider asked");
 }
 
 // From the last commit to this one.
@@ -259,7 +264,7 @@ void Judge::standing(Story& story) {
   for (std::size_t i = 0; i < f.attempts.size(); ++i) {
     const Attempt& a = f.attempts[i];
     Told& told = of(story, i);
-    if (told.begun_in == 0) told.begun_in = commit_, told.begun_ms = now_;
+    if (told.begun_in == 0) told.begun_in = commit_, told.begun_ms = now_, told.begun_steady_ms = steady_;
     doubtful = doubtful || a.state == AttemptState::unknown;
     // Leaves tell the same as the states.
     const bool never_handed = a.state == AttemptState::ready || a.state == AttemptState::withdrawn;
@@ -296,6 +301,9 @@ void Judge::standing(Story& story) {
   bool alive = false, waits_for_more = false, any = false, doubt_here = false;
   for (std::size_t s = f.step; s < f.stage_end(f.step); ++s) {
     alive = alive || f.plan[s].again_ms != 0;
+    // Rule 29. What is held without a time waits for `resume`, at the latest until the deadline.
+    if (f.plan[s].held && f.plan[s].again_ms != f.deadline_ms)
+      check(policy_(f, f.plan[s], f.plan[s].again_ms - 1).kind != engine::Decision::Kind::go, story, "a hold outlasts the rule that it is of");
     for (const Attempt& a : f.attempts) {
       if (a.step != s) continue;
       any = true;

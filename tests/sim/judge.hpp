@@ -25,8 +25,10 @@ struct Told {
   AttemptState best = AttemptState::ready;    // how far leaves say it came
   AttemptState heard = AttemptState::ready;   // how far any connector ever said it came
   std::uint64_t instance = 0;                 // of the process that was given it
+  TimeMs begun_steady_ms = 0, refused_steady_ms = 0;
   TimeMs begun_ms = 0, refused_ms = 0, pause_ms = -1;       // a retry: when it was told, and the least pause that was asked for
   std::uint64_t refused_in = 0, begun_in = 0; // commits, counted
+  std::size_t bypassed = 0;                   // rules that it passed, as leaves name them
 };
 
 struct Story {
@@ -41,13 +43,14 @@ struct Story {
 class Judge {
  public:
   using InDoubtOf = std::function<InDoubt(Category)>;
-  Judge(InDoubtOf in_doubt, std::uint8_t tries, engine::Gate gate) : in_doubt_(std::move(in_doubt)), tries_(tries), gate_(std::move(gate)) {}
+  using PolicyAt = std::function<engine::Decision(const Flight&, const Step&, TimeMs)>;
+  Judge(InDoubtOf in_doubt, std::uint8_t tries, PolicyAt policy) : in_doubt_(std::move(in_doubt)), tries_(tries), policy_(std::move(policy)) {}
 
   const std::string& violation() const { return violation_; }
   void violated(const std::string& what) { if (violation_.empty()) violation_ = what; }
 
   // ---- before a turn: what it is told ----
-  void opens(TimeMs wall) { now_ = wall, must_end_.clear(), pauses_.clear(); }
+  void opens(TimeMs wall, TimeMs steady) { now_ = wall, steady_ = steady, must_end_.clear(), pauses_.clear(); }
   void told_result(MessageKey key, std::size_t attempt, const wire::Result& result);
   void told_progress(MessageKey key, std::size_t attempt, AttemptState progress, bool certain);
   void told_signal(MessageKey key, const std::string& event);
@@ -86,8 +89,8 @@ class Judge {
 
   InDoubtOf in_doubt_;
   std::uint8_t tries_;
-  engine::Gate gate_;
-  TimeMs now_ = 0;
+  PolicyAt policy_;
+  TimeMs now_ = 0, steady_ = 0;               // as the gateway's clock says, and as time really goes
   std::map<MessageKey, Story> stories_;
   std::set<MessageKey> accepted_;
   std::vector<MessageKey> must_end_;           // told in this turn what ends them

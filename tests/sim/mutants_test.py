@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Ten deliberate faults of the engine and of how it asks the policy: the simulator has to find each within a thousand seeds, and nothing in the
-engine as it is. A fault is one text of one file and what stands there instead; only that file is compiled again, and linked in front
+"""Ten deliberate faults of the engine and of how it asks the policy, and three of what is around it: the simulator has to find each within a
+thousand seeds, and nothing in the gateway as it is. A fault is one text of one file and what stands there instead; only that file is compiled again, and linked in front
 of the libraries of the build.
 
     python3 tests/sim/mutants_test.py --build BUILD_DIR
@@ -23,12 +23,11 @@ MUTANTS = [
      "    if (rules_.in_doubt == InDoubt::rather_never_twice) return start_nothing_more();\n    if (!stage_alive())",
      "    if (!stage_alive())"),
     ("the policy is not asked again at the moment of handing over", ENGINE,
-     "    const Decision decision = gate_(f_, f_.plan[s]);\n    if (decision.kind != Decision::Kind::go) {\n      change(",
-     "    const Decision decision;\n    if (decision.kind != Decision::Kind::go) {\n      change("),
-    ("what a policy holds back goes when nobody has looked again", ENGINE,
-     "    if (decision.kind == Decision::Kind::skip || !fits) {",
-     "    if (decision.kind == Decision::Kind::hold && decision.until_ms == 0) return start_attempt(s) ? Begun::under_way : Begun::nothing;\n"
-     "    if (decision.kind == Decision::Kind::skip || !fits) {"),
+     "    if (decision.kind != Decision::Kind::go) {\n      change(",
+     "    if (decision.kind == Decision::Kind::suppress) {\n      change("),
+    ("a rule that an urgent category passes is not told", ENGINE,
+     "    for (const std::string& rule : decision.passed) say(",
+     "    for (const std::string& rule : decision.passed)\n      if (f_.category != Category::otp) say("),
     ("an ended message stays in its queue", ENGINE,
      "      if (a.state == AttemptState::ready) {\n        change(a, AttemptState::withdrawn);\n        say(EventType::withdrawn, static_cast<int>(i)",
      "      if (a.state == AttemptState::ready && state != MessageState::reached) {\n        change(a, AttemptState::withdrawn);\n"
@@ -51,6 +50,16 @@ MUTANTS = [
     ("a client takes back what is under way", ENGINE,
      "    if (is_final(f_.state) || is_out()) {",
      "    if (is_final(f_.state)) {"),
+    # Beyond the ten: what stands between the engine and the connectors.
+    ("a hold lasts longer than its rule", ENGINE,
+     "    step.again_ms = until;",
+     "    step.again_ms = std::min<TimeMs>(until + 30'000, f_.deadline_ms - 1);"),
+    ("one attempt more than the window", "gateway/vault/dispatch.cpp",
+     "    while (line.unanswered.size() < peer.window) {",
+     "    while (line.unanswered.size() <= peer.window) {"),
+    ("another process is given what the one before it had", "gateway/vault/dispatch.cpp",
+     "      if (attempt.instance != peer.instance || is_final(flight->state)) {",
+     "      if (is_final(flight->state)) {"),
 ]
 
 

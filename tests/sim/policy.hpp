@@ -2,6 +2,7 @@
 // What the simulated bank allows: a few rules that begin and end at drawn times. Pure in message, step and time, as the engine asks.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -21,13 +22,14 @@ struct PolicyRule {
 
 class Policy {
  public:
-  Policy(Chance& chance, TimeMs begin, TimeMs span, bool any) {
+  Policy() = default;
+  Policy(Chance& chance, TimeMs begin, TimeMs span) {
     using Kind = engine::Decision::Kind;
-    for (std::int64_t i = any ? chance.from_to(1, 4) : 0; i > 0; --i) {
+    for (std::int64_t i = chance.percent(60) ? chance.from_to(1, 6) : 0; i > 0; --i) {
       PolicyRule rule;
       rule.kind = chance.one_of({Kind::hold, Kind::hold, Kind::hold, Kind::skip, Kind::suppress});
-      rule.from = begin + chance.from_to(-60'000, span);
-      rule.until = rule.from + chance.delay(span);
+      rule.from = begin + chance.from_to(-span / 4, span);
+      rule.until = rule.from + (chance.percent(50) ? chance.delay(span) : chance.from_to(1, span));
       rule.endless = chance.percent(30);
       rule.channel = static_cast<std::uint8_t>(chance.below(5));
       rule.person = chance.percent(50) ? static_cast<std::uint64_t>(chance.from_to(1, 3)) : 0;

@@ -54,9 +54,9 @@ class World {
       : chance_(seed),
         ground_(ground),
         trace_(trace),
-        policy_(chance_, kBegin, 20 * kMinute, chance_.percent(50)),
         disk_(std::make_shared<store::Disk>()),
-        judge_([this](Category category) { return config_->rules(category).in_doubt; }, 3, gate()) {}
+        judge_([this](Category category) { return config_->rules(category).in_doubt; }, 3,
+               [this](const Flight& flight, const Step& step, TimeMs at) { return policy_.decide(flight, step, at); }) {}
 
   Verdict play() {
     draw();
@@ -120,6 +120,7 @@ class World {
     }
     config_ = config;
     span_ = chance_.one_of<TimeMs>({kMinute, 5 * kMinute, 20 * kMinute});
+    policy_ = Policy(chance_, kBegin, span_ + chance_.delay(20 * kMinute));
     calm_at_ = kBegin + span_ + chance_.delay(kHour);
     const std::int64_t messages = chance_.percent(15) ? chance_.from_to(10, 40) : chance_.from_to(1, 8);
     for (std::int64_t i = 0; i < messages; ++i) draw_message(static_cast<std::uint64_t>(i + 1));
@@ -292,7 +293,7 @@ class World {
     if (++verdict_.turns > 200'000) return judge_.violated("the gateway has turns for ever");
     poke_ = false;
     if (!calm() && now_ < full_until_) disk_->fail_next(store::DiskFault::full);
-    judge_.opens(wall());
+    judge_.opens(wall(), now_);
     for (const auto& expect : std::exchange(expected_, {})) expect();
     std::vector<std::function<void(vault::Turn&)>> work = std::exchange(work_, {});
     done_.clear();
