@@ -8,17 +8,21 @@ namespace {
 
 constexpr std::uint8_t kFirstVersion = 1, kVersion = 2;
 
-// Times are kept as differences from the acceptance in 5 bytes: 34 years in milliseconds.
+// Times are kept as differences from the acceptance in 5 bytes: 17 years in milliseconds, to either side, for a clock that was put
+// back makes times before it. 0 is no time; what is not before the acceptance is one more than its difference.
+constexpr std::int64_t kFurthest = (std::int64_t{1} << 39) - 2;
+
 void write_time(ByteWriter& out, TimeMs base, TimeMs at) {
-  const std::uint64_t difference = at == 0 ? 0 : static_cast<std::uint64_t>(std::max<TimeMs>(at - base, 0)) + 1;
-  out.u8(static_cast<std::uint8_t>(difference >> 32));
-  out.u32(static_cast<std::uint32_t>(difference));
+  const std::int64_t difference = std::clamp<std::int64_t>(at - base, -kFurthest, kFurthest);
+  const auto value = static_cast<std::uint64_t>(at == 0 ? 0 : difference < 0 ? difference : difference + 1);
+  out.u8(static_cast<std::uint8_t>(value >> 32));
+  out.u32(static_cast<std::uint32_t>(value));
 }
 
 TimeMs read_time(ByteReader& in, TimeMs base) {
   const std::uint64_t high = in.u8(), low = in.u32();
-  const std::uint64_t difference = high << 32 | low;
-  return difference == 0 ? 0 : base + static_cast<TimeMs>(difference - 1);
+  const std::int64_t value = static_cast<std::int64_t>((high << 32 | low) << 24) >> 24;   // with its sign
+  return value == 0 ? 0 : base + (value < 0 ? value : value - 1);
 }
 
 bool known(Channel channel) { return name_of(channel) != "?"; }

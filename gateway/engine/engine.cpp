@@ -221,6 +221,8 @@ class Turn {
       if (at < 0) continue;
       const Attempt& a = f_.attempts[static_cast<std::size_t>(at)];
       if (a.state == AttemptState::ready || (a.state == AttemptState::unknown ? f_.no_more : awaits_news(a))) return true;
+      // No more is to come of it, yet the event that it reminds of may.
+      if ((a.state == AttemptState::sent || customer_has_it(a)) && f_.plan[s].until == Until::event) return true;
     }
     return false;
   }
@@ -390,9 +392,11 @@ class Turn {
     f_.step_end_ms = 0;
   }
 
-  // It came to nothing, which is known now: without another doubt the way goes on.
+  // What became of it is known now: without another doubt the way goes on, and the stage has its wait again.
   void settled() {
-    if (std::ranges::none_of(f_.attempts, [](const Attempt& a) { return a.state == AttemptState::unknown; })) f_.no_more = false;
+    if (!f_.no_more || std::ranges::any_of(f_.attempts, [](const Attempt& a) { return a.state == AttemptState::unknown; })) return;
+    f_.no_more = false;
+    if (f_.step < f_.plan.size() && !f_.put_back) start_wait();
   }
 
   // Rather twice than never: the next stage, or where there is none the steps in doubt once more.
@@ -466,6 +470,7 @@ class Turn {
     const bool late = is_final(f_.state);
     if (!had_it && customer_has_it(a) && contacts_twice(a)) say(EventType::double_contact, at);
     if (!late && is_enough(a, to)) finish(MessageState::reached, std::string(name_of(to)), {}, Word::of_the_news);
+    else if (!late) settled();
     // A read or an answer may well follow the end; news that the customer was reached only now is late.
     // Said last: the last word of a step is the one that ends the message.
     if (late && !had_it && type != EventType::replied) say(EventType::late, at, std::string(name_of(to)));
@@ -518,7 +523,8 @@ class Turn {
       if (a.state == AttemptState::handed) out_.call_back.push_back(i);
     }
     f_.state = state;
-    f_.reason = std::move(reason);
+    // A provider or a policy that gives no word for its no: an end has one.
+    f_.reason = reason.empty() ? std::string(name_of(state)) : std::move(reason);
     f_.ended_ms = now_;
     f_.step_end_ms = 0;
     for (Step& s : f_.plan) s.again_ms = 0, s.held = false;

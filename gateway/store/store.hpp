@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the contract of the durable store. One turn of the vault reads what it needs and then
 // commits one Batch: message rows, states, idempotency keys and audit leaves become durable together
-// or not at all. Used by: the vault. Implementations: embedded (SQLCipher); one contract test suite
-// (tests/contract/store_contract.hpp) runs on each.
+// or not at all. Used by: the vault. Implementations: embedded (SQLCipher), and one in memory
+// for the simulator and tests; one contract test suite (tests/contract/store_contract.hpp) runs on each.
 // Threads: the thread that opened it. Ownership: values.
 // Errors: reading errors are returned; a failed commit leaves the store as it was before the batch,
 // and the caller must drop what it holds of that batch. A failed sync is never tried again: the store

@@ -62,6 +62,7 @@ LINKS = {
     "postern_condition": {"postern_domain"},
     "postern_numbers": BASE | {"postern_crypto"},
     "postern_store": {"postern_domain", "postern_crypto"},
+    "postern_memory_store": {"postern_store"},
     "postern_audit_log": {"postern_domain", "postern_crypto"},
     "postern_config": {"postern_domain", "postern_templates", "postern_policy", "postern_condition", "postern_crypto", "postern_runtime"},
     "postern_vault": {"postern_wire", "postern_runtime", "postern_config", "postern_engine", "postern_store", "postern_audit_log",

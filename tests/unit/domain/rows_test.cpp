@@ -137,6 +137,20 @@ TEST(FlightRow, GivesBackEveryFieldOfRandomFlights) {
   }
 }
 
+// Found by the simulator, seed 19 of its first version: the row woke at another time than the message in it.
+TEST(FlightRow, GivesBackTimesBeforeItsAcceptanceForTheClockMayHaveBeenPutBack) {
+  Random random(17);
+  Flight flight = flight_of(random);
+  for (const TimeMs before : {TimeMs{1}, TimeMs{2}, TimeMs{3600 * 1000}, TimeMs{400LL * 24 * 3600 * 1000}}) {
+    flight.send_at_ms = flight.step_end_ms = flight.deadline_ms = flight.plan[0].again_ms = flight.accepted_ms - before;
+    flight.ended_ms = flight.accepted_ms + before;
+    const std::optional<Flight> back = decode_flight(flight.id.key, encode(flight));
+    ASSERT_TRUE(back.has_value());
+    expect_same(flight, *back);
+    EXPECT_EQ(back->wake_ms(), flight.wake_ms());
+  }
+}
+
 TEST(FlightRow, IsNothingAtEveryTruncationAndWithBytesAdded) {
   Random random(12);
   for (int i = 0; i < 10; ++i) {

@@ -175,6 +175,34 @@ TEST(Doubt, IsSettledByALateResult) {
   expect_ended(desk, MessageState::reached, "delivered");
 }
 
+// Found by the simulator, seed 48 of its first version: the message waited for its deadline.
+TEST(Doubt, ThatTurnsOutAsSentGetsItsStagesWaitAnewAndThenTheNextStep) {
+  Desk desk({step(Channel::push, Until::read, 10'000), step(Channel::sms, Until::delivered, 0)}, InDoubt::rather_never_twice);
+  desk.begin();
+  desk.hand();
+  desk.result(0, Kind::unknown, "timeout");
+  EXPECT_EQ(desk.flight.wake_ms(), desk.flight.deadline_ms);
+  desk.now += 30'000;
+  desk.sent(0);
+  EXPECT_EQ(desk.flight.wake_ms(), desk.now + 10'000);
+  desk.wait();
+  ASSERT_EQ(desk.flight.attempts.size(), 2U);
+  EXPECT_EQ(desk.channel(1), Channel::sms);
+}
+
+TEST(Doubt, OfOneThatIsStillOpenKeepsTheStageWaiting) {
+  Desk desk({step(Channel::push, Until::read, 10'000), also(Channel::email, Until::read), step(Channel::sms, Until::delivered, 0)}, InDoubt::rather_never_twice);
+  desk.begin();
+  desk.hand();
+  desk.hand();
+  desk.result(0, Kind::unknown, "timeout");
+  desk.result(1, Kind::unknown, "timeout");
+  desk.sent(0);
+  EXPECT_EQ(desk.flight.wake_ms(), desk.flight.deadline_ms);
+  desk.sent(1);
+  EXPECT_EQ(desk.flight.wake_ms(), desk.now + 10'000);
+}
+
 TEST(Doubt, IsSettledByALateRefusalWhichStartsTheNextStep) {
   Desk desk(push_then_sms(), InDoubt::rather_never_twice);
   desk.begin();
@@ -441,6 +469,15 @@ TEST(Results, AreTakenOnce) {
     EXPECT_TRUE(desk.result(0, kind).ignored);
     EXPECT_EQ(encode(desk.flight), before);
   }
+}
+
+// Found by the simulator, seed 4318 of its first version: the message ended without a reason.
+TEST(Results, ARefusalWithoutAWordStillGivesTheEndOne) {
+  Desk desk(one_sms());
+  desk.begin();
+  desk.hand();
+  desk.result(0, Kind::refused, "");
+  expect_ended(desk, MessageState::failed, "failed");
 }
 
 TEST(Results, OfAttemptsThatDoNotExistOrWereNotHandedAreIgnored) {

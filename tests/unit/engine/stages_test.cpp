@@ -142,6 +142,26 @@ TEST(Journey, ARemindsOnlyAfterItsPause) {
   EXPECT_EQ(desk.channel(0), Channel::push);
 }
 
+// Found by the simulator, seed 523 of its first version: whether the next reminder came at once hung on which answer came last.
+TEST(Journey, ANeighbourThatComesToNothingDoesNotHurryTheNextReminder) {
+  for (const bool sent_first : {true, false}) {
+    Desk desk({step(Channel::push, Until::event, 2 * kDay), also(Channel::email, Until::event), step(Channel::sms, Until::event, 0)});
+    desk.flight.deadline_ms = kStart + 30LL * kDay;
+    desk.flight.stop_on = {"upload"};
+    desk.begin();
+    desk.hand();
+    desk.hand();
+    if (sent_first) desk.sent(0, /*receipts=*/false);
+    desk.result(1, Result::Kind::refused);
+    if (!sent_first) desk.sent(0, /*receipts=*/false);
+    EXPECT_EQ(desk.flight.attempts.size(), 2U);
+    EXPECT_EQ(desk.flight.wake_ms(), kStart + 2LL * kDay);
+    desk.wait();
+    ASSERT_EQ(desk.flight.attempts.size(), 3U);
+    EXPECT_EQ(desk.channel(2), Channel::sms);
+  }
+}
+
 TEST(Journey, EndsUnsentWhenTheCustomerHasDoneIt) {
   Desk desk(reminders());
   desk.flight.deadline_ms = kStart + 30LL * kDay;

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/gateway.hpp"
+
+namespace postern::sim {
+namespace {
+
+constexpr std::size_t kTimersPerTurn = 1000;
+
+audit::Log::Mark mark_of(store::Store& store) {
+  const Bytes bytes = *store.audit_mark();
+  return bytes.empty() ? audit::Log::Mark() : *audit::decode_mark(bytes);
+}
+
+}  // namespace
+
+Gateway::Gateway(std::shared_ptr<const config::Config> config, const Ground& ground, std::shared_ptr<store::Disk> disk, const Route& route, engine::Gate gate)
+    : store_(store::open_memory(std::move(disk), ground.sum_key)),
+      log_(ground.keys, mark_of(*store_)),
+      persons_(*store_, ground.keys, ground.ring),
+      context_{std::move(config), nullptr, *store_, ground.keys, log_, persons_, vault::Names(*store_->names()), KeySource(*store_->newest_key()), {}, true},
+      dispatcher_(context_, peers_),
+      turn_(context_, dispatcher_, [this, route](const Flight& flight, const Step& step) { return route(*this, flight, step); }, std::move(gate)),
+      progress_(context_, dispatcher_) {
+  context_.metrics.waiting = *store_->waiting();
+  progress_.begin_with(*store_->parked_count());
+}
+
+vault::PeerId Gateway::join(const std::string& name, std::uint64_t instance, std::uint32_t window) {
+  vault::Peer peer;
+  peer.id = ++last_peer_;
+  peer.name = name;
+  peer.instance = instance;
+  peer.window = window;
+  peers_.emplace(peer.id, std::move(peer));
+  wire::ToVault hello;
+  hello.set_frame(1);
+  inbox_.push_back({last_peer_, Said::What::joined, std::move(hello)});
+  return last_peer_;
+}
+
+void Gateway::leave(vault::PeerId id) {
+  const auto peer = peers_.find(id);
+  if (peer == peers_.end() || std::exchange(peer->second.left, true)) return;
+  if (peer->second.connector != 0) dispatcher_.disconnected(peer->second);
+  inbox_.push_back({id, Said::What::left, {}});
+}
+
+void Gateway::frame(vault::PeerId peer, wire::ToVault&& frame) { inbox_.push_back({peer, Said::What::frame, std::move(frame)}); }
+
+void Gateway::take(const Said& said) {
+  const auto found = peers_.find(said.peer);
+  if (found == peers_.end()) return;
+  vault::Peer& peer = found->second;
+  if (said.what == Said::What::left) {
+    if (peer.connector != 0) turn_.leaf(EventType::connector_down, {}, nullptr, 0, peer.connector);
+    peers_.erase(found);
+    return;
+  }
+  if (said.what == Said::What::joined && !peer.left) {
+    peer.connector = turn_.number_of_connector(peer.name);
+    turn_.leaf(EventType::connector_up, {}, nullptr, 0, peer.connector);
+    dispatcher_.connected(turn_, peer);
+  }
+  if (peer.connector == 0) return;
+  for (const wire::Result& result : said.frame.result()) progress_.result(turn_, peer, result);
+  for (const wire::Receipt& receipt : said.frame.receipt()) progress_.receipt(turn_, peer, receipt);
+  for (const wire::Reply& reply : said.frame.reply()) progress_.reply(turn_, peer, reply);
+  if (!peer.left) peer.out.set_committed(said.frame.frame());
+}
+
+bool Gateway::turn(TimeMs wall, TimeMs steady, const std::function<void(vault::Turn&)>& work, Cut cut) {
+  turn_.open(wall, wall * 1000, static_cast<std::uint64_t>(steady) * 1000);
+  more_ = progress_.timers(turn_, kTimersPerTurn);
+  for (const Said& said : std::exchange(inbox_, {})) {
+    take(said);
+    if (turn_.failed()) break;
+  }
+  if (!turn_.failed()) work(turn_);
+  if (!turn_.failed()) dispatcher_.run(turn_);
+  more_ = more_ || dispatcher_.more();
+  if (cut == Cut::before_commit) return false;
+  const Status committed = turn_.commit();
+  progress_.turn_over();
+  if (!committed) {
+    why_ = committed.what();
+    turn_.abandon();
+    dispatcher_.forget();
+    for (auto& [id, peer] : peers_) {
+      peer.out.Clear();
+      if (peer.left) inbox_.push_back({id, Said::What::left, {}});
+    }
+    return false;
+  }
+  log_.take();
+  return cut == Cut::none;
+}
+
+}  // namespace postern::sim

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// The gateway as it is simulated: the real turn, dispatcher, progress, engine and audit log over the store in memory. What the
+// vault has around them, and what the simulation leaves out: tiles, epochs and anchor (files), intake's checks of a submit,
+// queries, retention. Ends like a process: destroyed at any point, it leaves the disk as the last commit left it.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "crypto/keyring.hpp"
+#include "gateway/store/memory.hpp"
+#include "gateway/vault/dispatch.hpp"
+#include "gateway/vault/progress.hpp"
+
+namespace postern::sim {
+
+// Keys are made once for all seeds: nothing that happens depends on them.
+struct Ground {
+  Keyring keyring;
+  Keys keys;
+  Ring ring;
+  Secret sum_key;
+  explicit Ground(TimeMs now) : keyring(Keyring::create(now)), keys(keyring), ring(Ring::create(keys, now)), sum_key(Secret::random(32)) {}
+};
+
+class Gateway {
+ public:
+  // Where a process may end within a turn.
+  enum class Cut : std::uint8_t { none, before_commit, after_commit };
+  using Route = std::function<ConnectorId(Gateway&, const Flight&, const Step&)>;
+
+  Gateway(std::shared_ptr<const config::Config> config, const Ground& ground, std::shared_ptr<store::Disk> disk, const Route& route, engine::Gate gate);
+
+  vault::PeerId join(const std::string& name, std::uint64_t instance, std::uint32_t window);
+  void leave(vault::PeerId peer);
+  void frame(vault::PeerId peer, wire::ToVault&& frame);
+
+  // One turn at this wall clock; `work` is what clients and administrators ask for in it. False: it did not happen, and every
+  // connection is closed.
+  bool turn(TimeMs wall, TimeMs steady, const std::function<void(vault::Turn&)>& work, Cut cut);
+  bool more() const { return more_; }
+  bool has_news() const { return !inbox_.empty(); }
+  TimeMs next_wake() { return store_->next_due()->value_or(0); }
+
+  vault::Peers& peers() { return peers_; }
+  store::Store& store() { return *store_; }
+  const vault::Dispatcher& dispatcher() const { return dispatcher_; }
+  ConnectorId number_of(const std::string& connector) { return turn_.number_of_connector(connector); }
+  const std::string& why() const { return why_; }
+
+ private:
+  struct Said {
+    vault::PeerId peer;
+    enum class What : std::uint8_t { joined, frame, left } what;
+    wire::ToVault frame;
+  };
+  void take(const Said& said);
+
+  std::unique_ptr<store::Store> store_;
+  audit::Log log_;
+  vault::Persons persons_;
+  vault::Context context_;
+  vault::Peers peers_;
+  vault::Dispatcher dispatcher_;
+  vault::Turn turn_;
+  vault::Progress progress_;
+  vault::PeerId last_peer_ = 0;
+  std::vector<Said> inbox_;
+  bool more_ = false;
+  std::string why_;
+};
+
+}  // namespace postern::sim
