@@ -32,6 +32,8 @@ struct MemoryTables {
   Rows<MessageKey, Bytes> content_keys{{}, [](const auto& e) { return Row{Table::content_key, e.first, 0, {}, {}, {}, e.second}; }};
   Rows<std::int64_t, Bytes> persons{{}, [](const auto& e) { return Row{Table::person, e.first, 0, {}, {}, {}, e.second}; }};
   Rows<std::pair<std::int64_t, MessageKey>, Batch::Place> places{{}, [](const auto& e) { return place_row(e.second); }};
+  Rows<std::pair<std::int64_t, MessageKey>, Batch::Journey> journeys{{}, [](const auto& e) { return journey_row(e.second); }};
+  Rows<std::pair<std::int64_t, MessageKey>, SightingRow> sightings{{}, [](const auto& e) { return row_of(e.second); }};
   Rows<TextKey, IdempotencyRow> idempotency{{}, [](const auto& e) { return row_of(e.second); }};
   Rows<TextKey, ProviderRow> providers{{}, [](const auto& e) { return row_of(e.second); }};
   Rows<std::int64_t, ParkedRow> parked{{}, [](const auto& e) { return row_of(e.first, e.second); }};
@@ -47,7 +49,7 @@ struct MemoryTables {
   // Every table in the sum.
   template <class Do>
   void each(const Do& what) {
-    what(flights), what(contents), what(content_keys), what(persons), what(places), what(idempotency), what(providers), what(parked), what(events), what(cursors),
+    what(flights), what(contents), what(content_keys), what(persons), what(places), what(journeys), what(sightings), what(idempotency), what(providers), what(parked), what(events), what(cursors),
         what(conversations), what(names);
   }
 };
@@ -180,6 +182,18 @@ class Memory final : public Store {
       if (row.wake_ms != 0 && (!next || row.wake_ms < *next)) next = row.wake_ms;
     return next;
   }
+  Result<std::vector<MessageKey>> journeys(std::uint64_t person, std::size_t limit) override {
+    std::vector<MessageKey> found;
+    for (const auto& [key, row] : of_person(t_.journeys, person))
+      if (found.size() < limit) found.push_back(row.key);
+    return found;
+  }
+  Result<std::vector<SightingRow>> sightings(std::uint64_t person) override {
+    std::vector<SightingRow> found;
+    for (const auto& [key, row] : of_person(t_.sightings, person)) found.push_back(row);
+    return found;
+  }
+
   Result<std::vector<FlightRow>> queued(Queue queue, std::uint8_t lane, MessageKey after, std::size_t limit) override {
     const std::int64_t place = word_of(queue, lane);
     std::vector<FlightRow> found = flights([&](const FlightRow& row) {
@@ -322,6 +336,14 @@ class Memory final : public Store {
     return at == table.map.end() ? std::nullopt : std::optional<Value>(at->second);
   }
 
+  // The rows of a table by person and message that are this person's; a copy, so that they may be removed on the way.
+  template <class Value>
+  static std::vector<std::pair<std::pair<std::int64_t, MessageKey>, Value>> of_person(const Rows<std::pair<std::int64_t, MessageKey>, Value>& table,
+                                                                                      std::uint64_t person) {
+    const auto number = static_cast<std::int64_t>(person);
+    return {table.map.lower_bound({number, INT64_MIN}), table.map.upper_bound({number, INT64_MAX})};
+  }
+
   template <class Wanted>
   std::vector<FlightRow> flights(const Wanted& wanted) const {
     std::vector<FlightRow> found;
@@ -347,13 +369,21 @@ class Memory final : public Store {
     each(b.contents, [&](const auto& c) { return to.add(t_.contents, c.key, c.sealed); });
     each(b.content_keys, [&](const auto& c) { return to.add(t_.content_keys, c.key, c.sealed); });
     each(b.persons, [&](const auto& p) { return to.set(t_.persons, static_cast<std::int64_t>(p.person), p.wrapped); });
-    each(b.erased_persons, [&](std::uint64_t person) { return gone(to.remove(t_.persons, static_cast<std::int64_t>(person))); });
+    each(b.erased_persons, [&](std::uint64_t person) {
+      for (const auto& [key, row] : of_person(t_.journeys, person)) to.remove(t_.journeys, key);
+      for (const auto& [key, row] : of_person(t_.sightings, person)) to.remove(t_.sightings, key);
+      return gone(to.remove(t_.persons, static_cast<std::int64_t>(person)));
+    });
     each(b.dropped_contents, [&](MessageKey key) { return gone(drop_content(key, to)); });
     each(b.inserts, [&](const FlightRow& row) { return to.add(t_.flights, row.key, row); });
     each(b.updates, [&](const FlightRow& row) {
       return t_.flights.map.contains(row.key) ? to.set(t_.flights, row.key, row) : Status(fail("a message that is to change is not there"));
     });
     each(b.dropped_places, [&](const Batch::Place& p) { return gone(to.remove(t_.places, {word_of(p.queue, p.lane), p.key})); });
+    each(b.journeys, [&](const Batch::Journey& j) { return to.add(t_.journeys, {static_cast<std::int64_t>(j.person), j.key}, j); });
+    each(b.dropped_journeys, [&](const Batch::Journey& j) { return gone(to.remove(t_.journeys, {static_cast<std::int64_t>(j.person), j.key})); });
+    each(b.sightings, [&](const SightingRow& s) { return to.add(t_.sightings, {static_cast<std::int64_t>(s.person), s.key}, s); });
+    each(b.dropped_sightings, [&](const SightingRow& s) { return gone(to.remove(t_.sightings, {static_cast<std::int64_t>(s.person), s.key})); });
     each(b.places, [&](const Batch::Place& p) { return to.add(t_.places, {word_of(p.queue, p.lane), p.key}, p); });
     each(b.idempotency, [&](const IdempotencyRow& row) { return to.add(t_.idempotency, TextKey(row.client, text_of(row.hash)), row); });
     each(b.providers, [&](const ProviderRow& row) { return to.set(t_.providers, TextKey(row.connector, row.id), row); });

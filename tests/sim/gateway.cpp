@@ -17,7 +17,8 @@ Gateway::Gateway(std::shared_ptr<const config::Config> config, const Ground& gro
     : store_(store::open_memory(std::move(disk), ground.sum_key)),
       log_(ground.keys, mark_of(*store_)),
       persons_(*store_, ground.keys, ground.ring),
-      context_{std::move(config), nullptr, *store_, ground.keys, log_, persons_, vault::Names(*store_->names()), KeySource(*store_->newest_key()), {}, true},
+      sightings_(*store_),
+      context_{std::move(config), nullptr, *store_, ground.keys, log_, persons_, sightings_, vault::Names(*store_->names()), KeySource(*store_->newest_key()), {}, {}, true},
       dispatcher_(context_, peers_),
       turn_(context_, dispatcher_, [this, route](const Flight& flight, const Step& step) { return route(*this, flight, step); }, std::move(gate)),
       progress_(context_, dispatcher_) {

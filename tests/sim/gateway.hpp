@@ -62,6 +62,7 @@ class Gateway {
   std::unique_ptr<store::Store> store_;
   audit::Log log_;
   vault::Persons persons_;
+  vault::Sightings sightings_;
   vault::Context context_;
   vault::Peers peers_;
   vault::Dispatcher dispatcher_;
