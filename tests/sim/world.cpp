@@ -4,49 +4,17 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <deque>
 #include <queue>
-#include <set>
 
-#include "tests/sim/chance.hpp"
+#include "tests/sim/drawn.hpp"
 #include "tests/sim/judge.hpp"
 #include "tests/sim/policy.hpp"
+#include "tests/sim/process.hpp"
 
 namespace postern::sim {
 namespace {
 
-constexpr TimeMs kBegin = 1'800'000'000'000, kMinute = 60'000, kHour = 60 * kMinute;
-
-// How a connector, and the provider behind it, behaves; drawn once for each seed.
-struct Manners {
-  unsigned refuses = 0, retries = 0, throttles = 0, unsure = 0, silent = 0;   // of 100 deliveries; the rest is sent
-  unsigned fails = 0, reads = 0, answers = 0;                                 // of 100 that were sent
-  unsigned loses = 0, doubles = 0, early = 0, lies = 0;                       // of 100 receipts, and of results
-  bool receipts = true, echoes = true;
-  TimeMs latency = 1000, delivery = 10'000;
-};
-
-// A connector's process. What it said and the gateway has not confirmed it says again.
-struct Process {
-  std::string name;
-  std::vector<Channel> channels;
-  Manners manners;
-  std::uint64_t instance = 1;
-  std::uint32_t window = 10;
-  bool alive = true;
-  vault::PeerId peer = 0;                        // 0: not connected
-  std::uint64_t first = 2;                       // the number of the first frame in `said`
-  std::deque<wire::ToVault> said;
-  std::map<std::pair<MessageKey, std::uint32_t>, bool> held;   // attempts it was given: answered or not
-  std::set<std::pair<MessageKey, std::uint32_t>> window_used;    // of this connection
-};
-
-struct Submission {
-  std::uint64_t number = 0;
-  Flight flight;
-  std::string key;                               // idempotency key
-  MessageKey stored = 0;                         // as the client knows it
-};
+constexpr TimeMs kBegin = 1'800'000'000'000;
 
 class World {
  public:
@@ -112,7 +80,7 @@ class World {
         if (chance_.percent(45)) process.channels.push_back(channel);
       process.window = static_cast<std::uint32_t>(chance_.percent(30) ? chance_.from_to(1, 2) : chance_.from_to(3, 20));
       process.instance = chance_.next() >> 8;
-      process.manners = draw_manners();
+      process.manners = draw_manners(chance_);
       config::Connector connector;
       connector.name = process.name;
       config->connectors.emplace(process.name, std::move(connector));
@@ -126,61 +94,17 @@ class World {
     for (std::int64_t i = 0; i < messages; ++i) draw_message(static_cast<std::uint64_t>(i + 1));
     verdict_.messages = static_cast<std::uint64_t>(messages);
     draw_faults();
-    for (std::size_t i = 0; i < processes_.size(); ++i) after(chance_.delay(20'000), [this, i] { connect(i); });
+    for (std::size_t i = 0; i < processes_.size(); ++i) after(chance_.percent(25) ? chance_.from_to(0, span_) : chance_.delay(20'000), [this, i] { connect(i); });
     for (const PolicyRule& rule : policy_.rules())
       if (rule.endless) at(std::max(rule.until, kBegin), [this] { resume(); });
   }
 
-  Manners draw_manners() {
-    Manners m;
-    const auto some = [this](unsigned most) { return chance_.percent(40) ? static_cast<unsigned>(chance_.below(most + 1)) : 0U; };
-    m.refuses = some(50), m.retries = some(50), m.throttles = some(40), m.unsure = some(30), m.silent = some(20);
-    m.fails = some(40), m.reads = some(90), m.answers = some(60);
-    m.loses = some(50), m.doubles = some(50), m.early = some(50), m.lies = some(20);
-    m.receipts = chance_.percent(80);
-    m.echoes = chance_.percent(50);
-    m.latency = chance_.one_of<TimeMs>({50, 1000, 20'000});
-    m.delivery = chance_.one_of<TimeMs>({1000, 20'000, 10 * kMinute});
-    return m;
-  }
-
   void draw_message(std::uint64_t number) {
-    Submission s;
-    s.number = number;
-    s.key = "key-" + std::to_string(number);
-    Flight& f = s.flight;
-    f.category = kCategories[chance_.below(kCategories.size())];
-    f.person = static_cast<std::uint64_t>(chance_.from_to(1, 3));
-    f.reference = "r" + std::to_string(number);
-    f.escalate = chance_.percent(12);
-    const bool journey = !f.escalate && chance_.percent(15);
-    if (journey || chance_.percent(10)) f.stop_on = {"upload"};
-    const std::int64_t stages = chance_.from_to(1, 4);
-    for (std::int64_t stage = 0; stage < stages; ++stage) {
-      const bool last = stage + 1 == stages;
-      if (!last && chance_.percent(12)) {
-        Step pause;
-        pause.pause = true;
-        pause.wait_ms = static_cast<std::uint32_t>(chance_.from_to(1000, 3 * kMinute));
-        f.plan.push_back(pause);
-        continue;
-      }
-      const std::int64_t steps = chance_.percent(25) ? chance_.from_to(2, 3) : 1;
-      for (std::int64_t i = 0; i < steps; ++i) {
-        Step step;
-        step.channel = chance_.one_of({Channel::push, Channel::sms, Channel::whatsapp, Channel::email});
-        step.until = f.escalate ? Until::replied : journey ? Until::event : chance_.one_of({Until::sent, Until::delivered, Until::delivered, Until::delivered, Until::read, Until::replied});
-        if (i == 0 && !(last && chance_.percent(60)) && !chance_.percent(10)) step.wait_ms = static_cast<std::uint32_t>(1000 + chance_.delay(4 * kMinute));
-        step.together = i > 0;
-        if (chance_.percent(20)) step.validity_ms = static_cast<std::uint32_t>(chance_.from_to(1000, kMinute));
-        f.plan.push_back(step);
-      }
-    }
+    Submission s = draw_submission(chance_, number);
+    const Flight& f = s.flight;
     const TimeMs when = kBegin + chance_.from_to(0, span_);
     at(when, [this, number] { submit(number); });
-    const TimeMs life = chance_.percent(20) ? chance_.from_to(3000, kMinute) : kMinute + chance_.delay(kHour);
-    f.deadline_ms = life;                          // from its acceptance
-    if (chance_.percent(15)) f.send_at_ms = chance_.from_to(1, life - 1);
+    const TimeMs life = f.deadline_ms;
     if (chance_.percent(12)) at(when + chance_.delay(5 * kMinute), [this, number] { cancel(number); });
     if (f.send_at_ms != 0 && chance_.percent(40)) at(when + chance_.delay(f.send_at_ms), [this, number] { move(number); });
     if (!f.stop_on.empty() && chance_.percent(50)) at(when + chance_.delay(life), [this, number] { signal(number, chance_.percent(80) ? "upload" : "other"); });
@@ -322,7 +246,7 @@ class World {
       if (peer == gateway_->peers().end()) continue;
       wire::ToConnector out;
       out.Swap(&peer->second.out);
-      while (p.first <= out.committed() && !p.said.empty()) p.said.pop_front(), ++p.first;
+      p.confirmed(out.committed());
       for (const wire::Deliver& deliver : out.deliver()) {
         const auto key = static_cast<MessageKey>(deliver.attempt().message());
         const bool called_back = std::ranges::any_of(out.cancel(), [&deliver](const wire::Attempt& one) {
@@ -358,7 +282,7 @@ class World {
     note("the connection of {} breaks", p.name);
     gateway_->leave(p.peer);
     p.peer = 0;
-    after(chance_.delay(kMinute), [this, i] { connect(i); });
+    after(chance_.percent(30) ? chance_.from_to(0, 5 * kMinute) : chance_.delay(kMinute), [this, i] { connect(i); });
   }
 
   void crash_connector(std::size_t i) {
@@ -415,14 +339,6 @@ class World {
     gateway_->frame(p.peer, std::move(frame));
   }
 
-  static AttemptState state_of(wire::Progress progress) {
-    if (progress == wire::SENT) return AttemptState::sent;
-    if (progress == wire::DELIVERED) return AttemptState::delivered;
-    if (progress == wire::READ) return AttemptState::read;
-    if (progress == wire::REPLIED) return AttemptState::replied;
-    return AttemptState::refused;
-  }
-
   // A connector is given an attempt: what will come of it is drawn now and happens later.
   void take(std::size_t i, const wire::Deliver& deliver) {
     Process& p = processes_[i];
@@ -433,31 +349,18 @@ class World {
     if (!fresh) return;   // repeated after its connection was gone
     const Manners& m = p.manners;
     const TimeMs latency = 1 + chance_.delay(m.latency);
-    unsigned roll = static_cast<unsigned>(chance_.below(100));
-    const auto falls = [&roll](unsigned share) {
-      if (roll < share) return true;
-      roll -= share;
-      return false;
-    };
-    if (calm()) roll = 99;
-    if (falls(m.silent)) return;
+    const std::optional<Fate> fate = draw_fate(chance_, m, calm());
+    if (!fate) return;
     wire::Result result;
     *result.mutable_attempt() = deliver.attempt();
     result.set_reason("sim");
-    if (falls(m.refuses)) result.set_kind(wire::Result::REFUSED);
-    else if (falls(m.retries)) result.set_kind(wire::Result::RETRY);
-    else if (falls(m.throttles)) result.set_kind(wire::Result::THROTTLED);
-    else if (falls(m.unsure)) result.set_kind(wire::Result::UNKNOWN);
-    else result.set_kind(wire::Result::SENT);
-    if ((result.kind() == wire::Result::RETRY || result.kind() == wire::Result::THROTTLED) && chance_.percent(60))
-      result.set_retry_after_ms(static_cast<std::uint32_t>(1 + chance_.delay(kMinute)));
-    // Of what is in doubt the provider may well have taken it.
-    const bool taken = result.kind() == wire::Result::SENT || (result.kind() == wire::Result::UNKNOWN && chance_.percent(50));
-    const std::int64_t parts = chance_.percent(20) ? chance_.from_to(2, 3) : 1;
+    result.set_kind(fate->kind);
+    result.set_retry_after_ms(fate->retry_after_ms);
+    const bool taken = fate->taken;
     std::vector<std::string> ids;
     if (taken) {
       const ConnectorId number = gateway_->number_of(p.name);
-      for (std::int64_t part = 0; part < parts; ++part) {
+      for (std::int64_t part = 0; part < fate->parts; ++part) {
         ids.push_back(fmt::format("{}-{}", p.name, ++last_id_));
         ids_.emplace(std::pair(number, ids.back()), std::pair(key, deliver.attempt().number() - 1U));
       }
@@ -558,25 +461,8 @@ class World {
     if (!p.alive || judge_.stories().empty()) return;
     auto any = judge_.stories().begin();
     std::advance(any, static_cast<std::ptrdiff_t>(chance_.below(judge_.stories().size())));
-    wire::ToVault frame;
-    const auto about = [&](wire::Attempt& attempt) {
-      attempt.set_message(chance_.percent(90) ? static_cast<std::uint64_t>(any->first) : chance_.next() >> 2);
-      attempt.set_number(static_cast<std::uint32_t>(chance_.below(4)));
-    };
     note("{} lies about {}", p.name, any->first);
-    if (chance_.percent(50)) {
-      wire::Receipt& r = *frame.add_receipt();
-      if (chance_.percent(70)) about(*r.mutable_attempt());
-      else r.set_provider_id(fmt::format("invented-{}", chance_.below(100)));
-      r.set_progress(chance_.one_of({wire::SENT, wire::DELIVERED, wire::READ, wire::REPLIED, wire::REFUSED}));
-    } else {
-      wire::Result& r = *frame.add_result();
-      about(*r.mutable_attempt());
-      r.set_kind(chance_.one_of({wire::Result::SENT, wire::Result::RETRY, wire::Result::REFUSED, wire::Result::UNKNOWN, wire::Result::THROTTLED}));
-      r.set_receipts(chance_.percent(50));
-      r.set_reason("lie");
-    }
-    say(i, std::move(frame));
+    say(i, draw_lie(chance_, any->first));
   }
 
   // ---- clients and administrators ----
@@ -603,15 +489,7 @@ class World {
       row.key = flight.id.key;
       row.random = flight.id.random;
       turn.batch().idempotency.push_back(row);
-      Content content;
-      for (Step& step : flight.plan) {
-        if (step.pause) continue;
-        step.payload = static_cast<std::uint8_t>(content.payloads.size());
-        Payload payload;
-        payload.channel = step.channel;
-        payload.text = "x";
-        content.payloads.push_back(std::move(payload));
-      }
+      Content content = content_for(flight.plan);
       const MessageKey key = flight.id.key;
       turn.accept(std::move(flight), std::move(content), {});
       note("message {} is submitted as {}", number, key);

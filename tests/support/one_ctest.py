@@ -12,8 +12,8 @@ import os
 import subprocess
 import sys
 
-# Labels of tests that start programs with real deadlines.
-WHOLE_PROGRAMS = {"functional", "fault", "long"}
+# Labels of tests that start programs with real deadlines, or play as many worlds as the time allows.
+WHOLE_PROGRAMS = {"functional", "fault", "sim", "long"}
 
 
 def tests_of(tree, configuration):
