@@ -28,6 +28,7 @@ struct Process {
   std::deque<wire::ToVault> said;
   std::map<std::pair<MessageKey, std::uint32_t>, bool> held;   // attempts it was given: answered or not
   std::set<std::pair<MessageKey, std::uint32_t>> window_used;    // of this connection
+  std::set<std::pair<MessageKey, std::uint32_t>> answered_now;   // in the turn that is being taken
 
   void confirmed(std::uint64_t frame) {
     for (; first <= frame && !said.empty(); ++first) said.pop_front();

@@ -260,6 +260,7 @@ class World {
       // Counted within one connection: what was given up as in doubt before it is not known to the gateway any more.
       if (p.window_used.size() > p.window) judge_.violated(fmt::format("connector {} holds {} attempts, and its window is {}", p.name, p.window_used.size(), p.window));
       for (const wire::Attempt& attempt : out.cancel()) call_back(i, attempt);
+      p.answered_now.clear();
     }
   }
 
@@ -319,11 +320,14 @@ class World {
     frame.set_frame(p.first + n);
     const ConnectorId number = gateway_->number_of(p.name);
     // The judge learns what the coming turn is told, once the turn begins.
-    expected_.push_back([this, frame, number] {
+    expected_.push_back([this, i, frame, number] {
       const auto own = [&](const wire::Attempt& attempt) {
         const Flight* flight = judge_.flight(static_cast<MessageKey>(attempt.message()));
         return flight != nullptr && attempt.number() >= 1 && attempt.number() <= flight->attempts.size() && flight->attempts[attempt.number() - 1].connector == number;
       };
+      // Whoever answers, truly or not, for what it is given again in this very turn has room for another.
+      for (const wire::Result& result : frame.result())
+        processes_[i].answered_now.emplace(static_cast<MessageKey>(result.attempt().message()), result.attempt().number());
       for (const wire::Result& result : frame.result())
         if (own(result.attempt())) judge_.told_result(static_cast<MessageKey>(result.attempt().message()), result.attempt().number() - 1, result);
       for (const wire::Receipt& receipt : frame.receipt()) {
@@ -345,7 +349,7 @@ class World {
     const auto key = static_cast<MessageKey>(deliver.attempt().message());
     const std::pair attempt(key, deliver.attempt().number());
     const auto [held, fresh] = p.held.emplace(attempt, false);
-    if (!held->second) p.window_used.insert(attempt);
+    if (!held->second && !p.answered_now.contains(attempt)) p.window_used.insert(attempt);
     if (!fresh) return;   // repeated after its connection was gone
     const Manners& m = p.manners;
     const TimeMs latency = 1 + chance_.delay(m.latency);
