@@ -34,7 +34,6 @@ enum class Field : std::uint8_t {
   begins = 12,      // 8 bytes, UTC microseconds: of an epoch
   ends = 13,
   commitment = 14,  // keyed, hex: of a text that nobody may read
-  facts = 15,       // what a policy decided from
 };
 using Body = std::vector<std::pair<Field, std::string>>;
 

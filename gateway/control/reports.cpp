@@ -21,7 +21,6 @@ std::string_view label(audit::Field field) {
     case audit::Field::template_name: return "template";
     case audit::Field::network: return "network";
     case audit::Field::commitment: return "commitment";
-    case audit::Field::facts: return "facts";
     case audit::Field::key:
     case audit::Field::begins:
     case audit::Field::ends: break;  // of epochs, which no message's trace shows

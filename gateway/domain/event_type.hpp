@@ -41,7 +41,7 @@ enum class EventType : std::uint16_t {
   unbound = 28,
   // a message
   bypassed = 37,           // a rule would have stopped it, and its category passes: `reason` is the rule
-  held = 38,               // a policy lets it wait: `reason`, `text` until when
+  held = 38,               // a policy lets a step wait: `reason` is its channel and the rule
   moved = 39,              // it begins at another time
   accepted = 40,
   rejected = 41,
@@ -63,11 +63,7 @@ enum class EventType : std::uint16_t {
   withdrawn = 57,          // an attempt was called back before it was handed
   ended = 58,              // expired, cancelled, failed without another event
   unmatched_receipt = 59,  // a receipt that belongs to no attempt
-  signalled = 63,          // a bank's system told of an event: `text` which
-  halted = 64,             // `actor` froze what `object` names; `count` messages wait
-  resumed = 65,
-  consent_changed = 66,    // of `recipient`: `object` purpose and channel, `text` given or withdrawn, `source` where
-  recipient_changed = 67,  // what is known of `recipient` was changed by `actor`
+  signalled = 63,          // a bank's system told of an event: `reason` which
   // persons
   person_erased = 60,      // the person's key is destroyed; `recipient` is the person
   ring_rotated = 61,       // what was wrapped is wrapped anew; `count` keys, `text` the wrapping key's number

@@ -97,7 +97,7 @@ class Turn {
     change(a, AttemptState::handed);
     a.handed_ms = now_;
     a.instance = handed.instance;
-    say(EventType::handed, at, {}, decision.facts);
+    say(EventType::handed, at);
   }
 
   void on(const Result& r) {
@@ -234,7 +234,7 @@ class Turn {
   }
 
   void ignore() { out_.ignored = true; }
-  void say(EventType type, int at = -1, std::string reason = {}, std::string facts = {}) { out_.happened.push_back({type, at, std::move(reason), std::move(facts)}); }
+  void say(EventType type, int at = -1, std::string reason = {}) { out_.happened.push_back({type, at, std::move(reason)}); }
   void change(Attempt& a, AttemptState state) {
     a.state = state;
     a.changed_ms = now_;
@@ -285,18 +285,18 @@ class Turn {
     Step& step = f_.plan[s];
     f_.held_back = true;
     if (decision.kind == Decision::Kind::suppress) {
-      finish(MessageState::suppressed, decision.reason, decision.facts);
+      finish(MessageState::suppressed, decision.reason);
       return Begun::ended;
     }
     const TimeMs until = decision.until_ms == 0 ? f_.deadline_ms : decision.until_ms;
     const bool fits = decision.until_ms == 0 || (until < f_.deadline_ms && (f_.step_end_ms == 0 || until < f_.step_end_ms));
     if (decision.kind == Decision::Kind::skip || !fits) {
-      say(EventType::step_skipped, -1, word_of(s, decision.reason), decision.facts);
+      say(EventType::step_skipped, -1, word_of(s, decision.reason));
       return Begun::nothing;
     }
     step.again_ms = until;
     step.held = true;
-    say(EventType::held, -1, word_of(s, decision.reason), decision.facts);
+    say(EventType::held, -1, word_of(s, decision.reason));
     return Begun::under_way;
   }
 
@@ -469,7 +469,7 @@ class Turn {
     a.reason = reason;
     const bool late = is_final(f_.state);
     if (!had_it && customer_has_it(a) && contacts_twice(a)) say(EventType::double_contact, at);
-    if (!late && is_enough(a, to)) finish(MessageState::reached, std::string(name_of(to)), {}, Word::of_the_news);
+    if (!late && is_enough(a, to)) finish(MessageState::reached, std::string(name_of(to)), Word::of_the_news);
     else if (!late) settled();
     // A read or an answer may well follow the end; news that the customer was reached only now is late.
     // Said last: the last word of a step is the one that ends the message.
@@ -513,7 +513,7 @@ class Turn {
 
   // The receipt or answer that reached the customer is itself the word of the end.
   enum class Word : std::uint8_t { own, of_the_news };
-  void finish(MessageState state, std::string reason, std::string facts = {}, Word word = Word::own) {
+  void finish(MessageState state, std::string reason, Word word = Word::own) {
     for (std::size_t i = 0; i < f_.attempts.size(); ++i) {
       Attempt& a = f_.attempts[i];
       if (a.state == AttemptState::ready) {
@@ -529,7 +529,7 @@ class Turn {
     f_.step_end_ms = 0;
     for (Step& s : f_.plan) s.again_ms = 0, s.held = false;
     out_.ended = true;
-    if (word == Word::own) say(EventType::ended, -1, f_.reason, std::move(facts));
+    if (word == Word::own) say(EventType::ended, -1, f_.reason);
   }
 
   Flight& f_;

@@ -63,7 +63,6 @@ struct Happened {
   EventType type;
   int attempt = -1;                 // index, or -1
   std::string reason;               // machine word
-  std::string facts;                // what a policy decided from, as the gate gave it; for `explain`
 };
 
 struct Outcome {
@@ -97,7 +96,6 @@ struct Decision {
   TimeMs until_ms = 0;
   std::string reason;               // machine word: "quiet-hours", "no-consent"
   std::vector<std::string> passed;  // rules that would have stopped it, were its category not let pass
-  std::string facts;                // what it was decided from; opaque here
 };
 // Asked when a step begins, and again at the moment of handing over: an opt-out between the two counts. Pure as above.
 using Gate = std::function<Decision(const Flight&, const Step&)>;

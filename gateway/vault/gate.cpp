@@ -35,7 +35,7 @@ engine::Decision Gate::ask(Turn& turn, const Flight& flight, const Step& step) {
     if (const std::string& why = context_.sightings.failure(); !why.empty()) turn.fail_with(why);
   }
   policy::Answer answer = policy::ask(policy, question);
-  return {kind_of(answer.kind), answer.until_ms, std::move(answer.rule), std::move(answer.passed), {}};
+  return {kind_of(answer.kind), answer.until_ms, std::move(answer.rule), std::move(answer.passed)};
 }
 
 }  // namespace postern::vault

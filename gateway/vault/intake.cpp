@@ -11,12 +11,11 @@
 namespace postern::vault {
 namespace {
 
-constexpr std::size_t kMaxReference = 128, kMaxKey = 128, kMaxText = 32 * 1024, kMaxSubject = 500, kMaxAddress = 320, kMaxToken = 4096;
+constexpr std::size_t kMaxKey = 128, kMaxText = 32 * 1024, kMaxSubject = 500, kMaxAddress = 320, kMaxToken = 4096;
 constexpr std::size_t kMaxPushTokens = 10, kMaxVariables = 100;
 constexpr std::size_t kFingerprint = 32;
 constexpr std::size_t kMaxName = 64, kMaxRendered = 128 * 1024;
 constexpr std::uint32_t kDiskPatienceMs = 10'000;
-constexpr TimeMs kMaxAhead = 366LL * 24 * 3600 * 1000;
 
 bool is_email(std::string_view text) {
   const std::size_t at = text.find('@');

@@ -13,6 +13,10 @@
 
 namespace postern::vault {
 
+// How far in the future a message may be sent or end; how long the bank's own name of a customer or a message may be.
+inline constexpr TimeMs kMaxAhead = 366LL * 24 * 3600 * 1000;
+inline constexpr std::size_t kMaxReference = 128;
+
 // The number of the person whom a message speaks to: by the bank's own reference, or by the address where
 // the bank gives none. Never 0.
 std::uint64_t person_of(const Keys& keys, const std::string& reference, const std::string& address);

@@ -9,7 +9,6 @@ namespace {
 constexpr std::uint32_t kMaxEvents = 1000, kMaxWaitMs = 60'000;
 constexpr std::uint32_t kMaxListed = 1000;
 constexpr std::size_t kLookedAt = 5000, kMaxJourneys = 1000;
-constexpr TimeMs kMaxAhead = 366LL * 24 * 3600 * 1000;
 constexpr std::size_t kMaxPolls = 10'000, kPushedAtOnce = 500, kPagesUnacknowledged = 4;
 
 wire::Progress wire_of(AttemptState state) {
@@ -185,7 +184,7 @@ void Queries::list(Turn& turn, const config::Client& client, const wire::ListAsk
 }
 
 void Queries::signal(Turn& turn, const config::Client& client, const wire::SignalAsk& ask, wire::Answer& answer) {
-  if (ask.event().empty() || ask.event().size() > kMaxEventName || ask.id().empty() == ask.recipient().empty() || ask.recipient().size() > 128)
+  if (ask.event().empty() || ask.event().size() > kMaxEventName || ask.id().empty() == ask.recipient().empty() || ask.recipient().size() > kMaxReference)
     return answer.set_outcome(wire::Answer::BAD_REQUEST);
   const auto tell = [&](Flight& flight) {
     if (!turn.advance(flight, engine::Signal{ask.event()}).ignored) answer.set_count(answer.count() + 1);

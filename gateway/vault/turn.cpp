@@ -183,7 +183,6 @@ void Turn::reach_out(const Flight& flight) {
 void Turn::note(Flight& flight, const engine::Happened& what, bool ended_here, audit::Body&& extra) {
   audit::Body body = std::move(extra);
   if (!what.reason.empty()) body.emplace_back(audit::Field::reason, what.reason);
-  if (!what.facts.empty()) body.emplace_back(audit::Field::facts, what.facts);
   audit::Leaf entry;
   entry.type = what.type;
   entry.message = flight.id;

@@ -57,6 +57,30 @@ std::optional<Number> whole_number(std::string_view text, Number least, Number m
   return value;
 }
 
+bool take_limit(std::string_view value, std::uint32_t& limit) {
+  const auto number = whole_number<std::uint32_t>(value, 1, 1000);
+  if (number) limit = *number;
+  return number.has_value();
+}
+
+// Gives each parameter to `take`, which answers with a bit of its own, or 0 when it is none or bad. False: one was, or came
+// twice.
+template <class Take>
+bool take_parameters(std::string_view query, const Take& take) {
+  std::uint32_t seen = 0;
+  while (!query.empty()) {
+    const std::size_t end = query.find('&');
+    const std::string_view item = query.substr(0, end);
+    query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
+    const std::size_t equals = item.find('=');
+    const std::string_view value = equals == std::string_view::npos ? std::string_view() : item.substr(equals + 1);
+    const std::uint32_t bit = take(item.substr(0, equals), value);
+    if (bit == 0 || (seen & bit) != 0) return false;
+    seen |= bit;
+  }
+  return true;
+}
+
 // The target, when the body is what its route takes.
 std::expected<Target, http::Response> with_body(const http::Request& head, const Entry& entry, std::string_view id) {
   if (!entry.content.empty() && !same_media_type(head.field("content-type"), entry.content))
@@ -133,73 +157,39 @@ std::string_view route_word(Route route) {
 
 std::expected<EventsQuery, http::Response> parse_events_query(std::string_view query) {
   EventsQuery asked;
-  std::uint32_t seen = 0;
-  while (!query.empty()) {
-    const std::size_t end = query.find('&');
-    const std::string_view item = query.substr(0, end);
-    query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
-    const std::size_t equals = item.find('=');
-    const std::string_view name = item.substr(0, equals);
-    const std::string_view value = equals == std::string_view::npos ? std::string_view() : item.substr(equals + 1);
-    std::uint32_t bit = 0;
-    bool good = false;
+  const bool good = take_parameters(query, [&asked](std::string_view name, std::string_view value) {
     if (name == "after") {
-      bit = 1;
       const auto number = whole_number<std::uint64_t>(value, 0, UINT64_MAX);
-      good = number.has_value();
       asked.after = number.value_or(0);
-    } else if (name == "limit") {
-      bit = 2;
-      const auto number = whole_number<std::uint32_t>(value, 1, 1000);
-      good = number.has_value();
-      asked.limit = number.value_or(0);
-    } else if (name == "wait") {
-      bit = 4;
-      const auto seconds = whole_number<std::uint32_t>(value, 0, 60);
-      const auto span = parse_span(value);
-      good = seconds || (span && *span <= std::chrono::seconds(60));
-      if (good) asked.wait_ms = seconds ? *seconds * 1000 : static_cast<std::uint32_t>(span->count());
+      return number ? 1U : 0U;
     }
-    if (!good || (seen & bit) != 0)
-      return std::unexpected(http::problem(
-          400, "query", "The query takes after (a cursor), limit (1 to 1000) and wait (0 to 60 seconds), each once."));
-    seen |= bit;
-  }
-  return asked;
+    if (name == "limit") return take_limit(value, asked.limit) ? 2U : 0U;
+    if (name != "wait") return 0U;
+    const auto seconds = whole_number<std::uint32_t>(value, 0, 60);
+    const auto span = parse_span(value);
+    if (!seconds && !(span && *span <= std::chrono::seconds(60))) return 0U;
+    asked.wait_ms = seconds ? *seconds * 1000 : static_cast<std::uint32_t>(span->count());
+    return 4U;
+  });
+  if (good) return asked;
+  return std::unexpected(http::problem(
+      400, "query", "The query takes after (a cursor), limit (1 to 1000) and wait (0 to 60 seconds), each once."));
 }
 
 std::expected<ListQuery, http::Response> parse_list_query(std::string_view query) {
   ListQuery asked;
-  std::uint32_t seen = 0;
-  while (!query.empty()) {
-    const std::size_t end = query.find('&');
-    const std::string_view item = query.substr(0, end);
-    query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
-    const std::size_t equals = item.find('=');
-    const std::string_view name = item.substr(0, equals);
-    const std::string_view value = equals == std::string_view::npos ? std::string_view() : item.substr(equals + 1);
-    std::uint32_t bit = 0;
-    bool good = false;
-    if (name == "after") {
-      bit = 1;
-      good = is_uuid(value);
+  const bool good = take_parameters(query, [&asked](std::string_view name, std::string_view value) {
+    if (name == "after" && is_uuid(value)) {
       asked.after = value;
-    } else if (name == "limit") {
-      bit = 2;
-      const auto number = whole_number<std::uint32_t>(value, 1, 1000);
-      good = number.has_value();
-      asked.limit = number.value_or(0);
-    } else if (name == "state") {
-      bit = 4;
-      good = value == "scheduled";
-      asked.scheduled = good;
+      return 1U;
     }
-    if (!good || (seen & bit) != 0)
-      return std::unexpected(http::problem(
-          400, "query", "The query takes after (a message id), limit (1 to 1000) and state (scheduled), each once."));
-    seen |= bit;
-  }
-  return asked;
+    if (name == "limit") return take_limit(value, asked.limit) ? 2U : 0U;
+    asked.scheduled = name == "state" && value == "scheduled";
+    return asked.scheduled ? 4U : 0U;
+  });
+  if (good) return asked;
+  return std::unexpected(http::problem(
+      400, "query", "The query takes after (a message id), limit (1 to 1000) and state (scheduled), each once."));
 }
 
 }  // namespace postern::https

@@ -256,7 +256,7 @@ TEST(EveryInterleaving, UnderAPolicyThatHoldsKeepsThePromises) {
   for (const TimeMs until : {TimeMs{0}, TimeMs{15'000}, TimeMs{90'000}}) {
     Walk walk({step(Channel::push, Until::delivered, 10'000), step(Channel::sms, Until::delivered, 0)}, InDoubt::rather_never_twice, 6);
     walk.gate = [until](const Flight&, const Step& s) {
-      return s.channel == Channel::sms ? Decision{Decision::Kind::hold, until, "quiet-hours", {}, {}} : Decision{};
+      return s.channel == Channel::sms ? Decision{Decision::Kind::hold, until, "quiet-hours", {}} : Decision{};
     };
     walk.run();
     EXPECT_GT(walk.transitions(), 5'000U);
