@@ -140,8 +140,18 @@ class Embedded final : public Store {
     sightings_.bind(1, static_cast<std::int64_t>(person));
     return all<SightingRow>(sightings_, [person](Statement& s) {
       return SightingRow{person, s.integer(0), s.integer(1), static_cast<Category>(s.integer(2) >> 16), static_cast<ClientId>(s.integer(2)),
-                         static_cast<std::uint32_t>(s.integer(3))};
+                         static_cast<std::uint32_t>(s.integer(3)), s.blob(4)};
     });
+  }
+
+  Result<std::optional<Bytes>> recipient(std::uint64_t person) override {
+    recipient_.bind(1, static_cast<std::int64_t>(person));
+    return one<Bytes>(recipient_, [](Statement& s) { return s.blob(0); });
+  }
+
+  Result<std::optional<Bytes>> kept(Kept what) override {
+    kept_.bind(1, static_cast<std::int64_t>(what));
+    return one<Bytes>(kept_, [](Statement& s) { return s.blob(0); });
   }
 
   Result<std::vector<MessageKey>> journeys(std::uint64_t person, std::size_t limit) override {
@@ -334,7 +344,9 @@ class Embedded final : public Store {
         prepare_one(queued_,
                     "SELECT k, queue, lane, wake, data FROM flight INDEXED BY flight_queue "
                     "WHERE queue = ?1 AND lane = ?2 AND k > ?3 ORDER BY k LIMIT ?4") &&
-        prepare_one(sightings_, "SELECT k, at, who, weight FROM sighting WHERE person = ?1 ORDER BY k") &&
+        prepare_one(sightings_, "SELECT k, at, who, weight, digest FROM sighting WHERE person = ?1 ORDER BY k") &&
+        prepare_one(recipient_, "SELECT sealed FROM recipient WHERE person = ?1") &&
+        prepare_one(kept_, "SELECT data FROM kept WHERE id = ?1") &&
         prepare_one(journeys_, "SELECT k FROM journey WHERE person = ?1 ORDER BY k LIMIT ?2") &&
         prepare_one(placed_,
                     "SELECT f.k, f.queue, f.lane, f.wake, f.data FROM place AS p JOIN flight AS f ON f.k = p.k "
@@ -466,7 +478,7 @@ class Embedded final : public Store {
   std::uint64_t folded_ = 0, media_at_ = 0;
   bool snapshot_taken_ = false, full_ = false;
   Statement begin_, commit_, rollback_, fold_, fold_whole_, set_mark_;
-  Statement load_, content_, content_key_, person_, persons_, idempotency_, provider_, parked_, parked_count_, conversation_, due_, next_due_, queued_, placed_, journeys_, sightings_, leaves_, mark_, events_,
+  Statement load_, content_, content_key_, person_, persons_, idempotency_, provider_, parked_, parked_count_, conversation_, due_, next_due_, queued_, placed_, journeys_, sightings_, recipient_, kept_, leaves_, mark_, events_,
       cursor_, names_, newest_, waiting_, scan_;
 };
 

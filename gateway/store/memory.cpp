@@ -34,6 +34,8 @@ struct MemoryTables {
   Rows<std::pair<std::int64_t, MessageKey>, Batch::Place> places{{}, [](const auto& e) { return place_row(e.second); }};
   Rows<std::pair<std::int64_t, MessageKey>, Batch::Journey> journeys{{}, [](const auto& e) { return journey_row(e.second); }};
   Rows<std::pair<std::int64_t, MessageKey>, SightingRow> sightings{{}, [](const auto& e) { return row_of(e.second); }};
+  Rows<std::int64_t, Bytes> recipients{{}, [](const auto& e) { return Row{Table::recipient, e.first, 0, {}, {}, {}, e.second}; }};
+  Rows<Kept, Bytes> kept{{}, [](const auto& e) { return kept_row(e.first, e.second); }};
   Rows<TextKey, IdempotencyRow> idempotency{{}, [](const auto& e) { return row_of(e.second); }};
   Rows<TextKey, ProviderRow> providers{{}, [](const auto& e) { return row_of(e.second); }};
   Rows<std::int64_t, ParkedRow> parked{{}, [](const auto& e) { return row_of(e.first, e.second); }};
@@ -49,7 +51,7 @@ struct MemoryTables {
   // Every table in the sum.
   template <class Do>
   void each(const Do& what) {
-    what(flights), what(contents), what(content_keys), what(persons), what(places), what(journeys), what(sightings), what(idempotency), what(providers), what(parked), what(events), what(cursors),
+    what(flights), what(contents), what(content_keys), what(persons), what(places), what(journeys), what(sightings), what(recipients), what(kept), what(idempotency), what(providers), what(parked), what(events), what(cursors),
         what(conversations), what(names);
   }
 };
@@ -193,6 +195,9 @@ class Memory final : public Store {
     for (const auto& [key, row] : of_person(t_.sightings, person)) found.push_back(row);
     return found;
   }
+
+  Result<std::optional<Bytes>> recipient(std::uint64_t person) override { return one(t_.recipients, static_cast<std::int64_t>(person)); }
+  Result<std::optional<Bytes>> kept(Kept what) override { return one(t_.kept, what); }
 
   Result<std::vector<FlightRow>> queued(Queue queue, std::uint8_t lane, MessageKey after, std::size_t limit) override {
     const std::int64_t place = word_of(queue, lane);
@@ -372,6 +377,7 @@ class Memory final : public Store {
     each(b.erased_persons, [&](std::uint64_t person) {
       for (const auto& [key, row] : of_person(t_.journeys, person)) to.remove(t_.journeys, key);
       for (const auto& [key, row] : of_person(t_.sightings, person)) to.remove(t_.sightings, key);
+      to.remove(t_.recipients, static_cast<std::int64_t>(person));
       return gone(to.remove(t_.persons, static_cast<std::int64_t>(person)));
     });
     each(b.dropped_contents, [&](MessageKey key) { return gone(drop_content(key, to)); });
@@ -384,6 +390,9 @@ class Memory final : public Store {
     each(b.dropped_journeys, [&](const Batch::Journey& j) { return gone(to.remove(t_.journeys, {static_cast<std::int64_t>(j.person), j.key})); });
     each(b.sightings, [&](const SightingRow& s) { return to.add(t_.sightings, {static_cast<std::int64_t>(s.person), s.key}, s); });
     each(b.dropped_sightings, [&](const SightingRow& s) { return gone(to.remove(t_.sightings, {static_cast<std::int64_t>(s.person), s.key})); });
+    each(b.recipients, [&](const RecipientRow& row) { return to.set(t_.recipients, static_cast<std::int64_t>(row.person), row.sealed); });
+    each(b.dropped_recipients, [&](std::uint64_t person) { return gone(to.remove(t_.recipients, static_cast<std::int64_t>(person))); });
+    each(b.kept, [&](const auto& kept) { return to.set(t_.kept, kept.first, kept.second); });
     each(b.places, [&](const Batch::Place& p) { return to.add(t_.places, {word_of(p.queue, p.lane), p.key}, p); });
     each(b.idempotency, [&](const IdempotencyRow& row) { return to.add(t_.idempotency, TextKey(row.client, text_of(row.hash)), row); });
     each(b.providers, [&](const ProviderRow& row) { return to.set(t_.providers, TextKey(row.connector, row.id), row); });

@@ -29,6 +29,8 @@ void bind_position(Statement& page, const Position& at) {
     case Table::cursor:
     case Table::name:
     case Table::content_key:
+    case Table::recipient:
+    case Table::kept:
     case Table::person: break;
   }
 }

@@ -37,8 +37,10 @@ Row cursor_row(ConnectorId connector, std::uint64_t sequence) {
 }
 Row place_row(const Batch::Place& place) { return {Table::place, word_of(place.queue, place.lane), place.key, {}, {}, {}, {}}; }
 Row row_of(const SightingRow& row) {
-  return {Table::sighting, static_cast<std::int64_t>(row.person), row.key, {}, {row.at_ms, word_of(row), row.weight}, {}, {}};
+  return {Table::sighting, static_cast<std::int64_t>(row.person), row.key, {}, {row.at_ms, word_of(row), row.weight}, {}, row.digest};
 }
+Row row_of(const RecipientRow& row) { return {Table::recipient, static_cast<std::int64_t>(row.person), 0, {}, {}, {}, row.sealed}; }
+Row kept_row(Kept what, ByteView data) { return {Table::kept, static_cast<std::int64_t>(what), 0, {}, {}, {}, data}; }
 Row journey_row(const Batch::Journey& journey) { return {Table::journey, static_cast<std::int64_t>(journey.person), journey.key, {}, {}, {}, {}}; }
 Row name_row(std::uint16_t id, std::string_view name) { return {Table::name, id, 0, {}, {}, as_bytes(name), {}}; }
 
@@ -57,7 +59,9 @@ const char* columns_of(Table table) {
     case Table::person: return "id, wrapped";
     case Table::place: return "place, k";
     case Table::journey: return "person, k";
-    case Table::sighting: return "person, k, at, who, weight";
+    case Table::sighting: return "person, k, at, who, weight, digest";
+    case Table::recipient: return "person, sealed";
+    case Table::kept: return "id, data";
   }
   return "";
 }
@@ -78,6 +82,8 @@ const char* name_of(Table table) {
     case Table::place: return "place";
     case Table::journey: return "journey";
     case Table::sighting: return "sighting";
+    case Table::recipient: return "recipient";
+    case Table::kept: return "kept";
   }
   return "";
 }
@@ -97,7 +103,9 @@ const char* key_of(Table table) {
     case Table::conversation: return "who";
     case Table::cursor: return "connector";
     case Table::name:
+    case Table::kept:
     case Table::person: return "id";
+    case Table::recipient: return "person";
   }
   return "";
 }
@@ -113,6 +121,8 @@ Row row_of(Table table, const Statement& s) {
       break;
     case Table::content:
     case Table::content_key:
+    case Table::recipient:
+    case Table::kept:
     case Table::person: row.data = s.view(1); break;
     case Table::idempotency:
       row.tail = s.view(1);
@@ -134,6 +144,7 @@ Row row_of(Table table, const Statement& s) {
     case Table::sighting:
       row.second = s.integer(1);
       row.values = {s.integer(2), s.integer(3), s.integer(4)};
+      row.data = s.view(5);
       break;
     case Table::conversation:
     case Table::cursor: row.values = {s.integer(1), 0, 0}; break;

@@ -21,10 +21,11 @@ namespace postern::store {
 class Statement;
 
 // Numbers stand in the sum: they never change their meaning.
-enum class Table : std::uint8_t { flight = 1, content, idempotency, provider, parked, event, conversation, cursor, name, content_key, person, place, journey, sighting };
-inline constexpr std::array<Table, 14> kTables{Table::flight, Table::content, Table::idempotency, Table::provider, Table::parked,
+enum class Table : std::uint8_t { flight = 1, content, idempotency, provider, parked, event, conversation, cursor, name, content_key, person, place, journey, sighting, recipient, kept };
+inline constexpr std::array<Table, 16> kTables{Table::flight, Table::content, Table::idempotency, Table::provider, Table::parked,
                                               Table::event,  Table::conversation, Table::cursor, Table::name,
-                                               Table::content_key, Table::person, Table::place, Table::journey, Table::sighting};
+                                               Table::content_key, Table::person, Table::place, Table::journey, Table::sighting,
+                                               Table::recipient, Table::kept};
 
 // One row: its key is (number, second, tail), of which each table uses what it needs, and orders its rows by; the rest is
 // what the row says. Views are not owned.
@@ -47,6 +48,8 @@ Row conversation_row(std::uint64_t pseudonym, MessageKey key);
 Row cursor_row(ConnectorId connector, std::uint64_t sequence);
 Row place_row(const Batch::Place& place);
 Row row_of(const SightingRow& row);
+Row row_of(const RecipientRow& row);
+Row kept_row(Kept what, ByteView data);
 Row journey_row(const Batch::Journey& journey);
 Row name_row(std::uint16_t id, std::string_view name);
 

@@ -24,7 +24,9 @@ CREATE INDEX flight_wake ON flight(wake, k) WHERE wake IS NOT NULL;
 CREATE TABLE place(place INTEGER NOT NULL, k INTEGER NOT NULL, PRIMARY KEY(place, k)) STRICT, WITHOUT ROWID;
 CREATE TABLE journey(person INTEGER NOT NULL, k INTEGER NOT NULL, PRIMARY KEY(person, k)) STRICT, WITHOUT ROWID;
 CREATE TABLE sighting(person INTEGER NOT NULL, k INTEGER NOT NULL, at INTEGER NOT NULL, who INTEGER NOT NULL, weight INTEGER NOT NULL,
-  PRIMARY KEY(person, k)) STRICT, WITHOUT ROWID;
+  digest BLOB NOT NULL DEFAULT x'', PRIMARY KEY(person, k)) STRICT, WITHOUT ROWID;
+CREATE TABLE recipient(person INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
+CREATE TABLE kept(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 CREATE TABLE idempotency(client INTEGER NOT NULL, hash BLOB NOT NULL, k INTEGER NOT NULL, random INTEGER NOT NULL,
   fingerprint BLOB NOT NULL, PRIMARY KEY(client, hash)) STRICT, WITHOUT ROWID;
 CREATE TABLE provider(connector INTEGER NOT NULL, id TEXT NOT NULL, k INTEGER NOT NULL, attempt INTEGER NOT NULL,
@@ -78,6 +80,13 @@ Status add_places_journeys_and_sightings(const Migration& m) {
                    " PRIMARY KEY(person, k)) STRICT, WITHOUT ROWID;");
 }
 
+// What is known of persons, small state, and what a sighting said.
+Status add_recipients_and_kept(const Migration& m) {
+  return run(m.db, "ALTER TABLE sighting ADD COLUMN digest BLOB NOT NULL DEFAULT x'';"
+                   "CREATE TABLE recipient(person INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;"
+                   "CREATE TABLE kept(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;");
+}
+
 Status in_transaction(sqlite3* db, std::int64_t to, const std::function<Status()>& change, const Passed& passed) {
   const auto at = [&](const char* instant) {
     if (passed) passed(to, instant);
@@ -100,7 +109,7 @@ Status in_transaction(sqlite3* db, std::int64_t to, const std::function<Status()
 }  // namespace
 
 std::span<const SchemaStep> schema_steps() {
-  static const std::vector<SchemaStep> steps{{2, add_keys_and_state}, {3, add_places_journeys_and_sightings}};
+  static const std::vector<SchemaStep> steps{{2, add_keys_and_state}, {3, add_places_journeys_and_sightings}, {4, add_recipients_and_kept}};
   return steps;
 }
 

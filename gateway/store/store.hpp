@@ -118,6 +118,19 @@ struct SightingRow {
   Category category = Category::service;
   ClientId client = 0;
   std::uint32_t weight = 1;
+  Bytes digest{};               // keyed, of what it said, by which a second one is known as the same; empty: nobody asks
+};
+
+// What the gateway knows of a person beside messages: addresses, preferences, consents.
+struct RecipientRow {
+  std::uint64_t person = 0;
+  Bytes sealed;
+};
+
+// Small state of which there is one of each kind. Numbers stand in the store: they never change their meaning.
+enum class Kept : std::uint8_t {
+  velocity = 1,                 // what the guard against pumping has learned
+  halts = 2,                    // what administrators have halted
 };
 
 struct Batch {
@@ -129,7 +142,10 @@ struct Batch {
   std::vector<Content> content_keys;           // of contents that have a key of their own, wrapped
   std::vector<MessageKey> dropped_contents;    // with their keys
   std::vector<PersonRow> persons;              // new ones, and ones wrapped anew
-  std::vector<std::uint64_t> erased_persons;   // with their sightings and journeys
+  std::vector<std::uint64_t> erased_persons;   // with their sightings, journeys and recipient rows
+  std::vector<RecipientRow> recipients;        // new ones, and ones that changed
+  std::vector<std::uint64_t> dropped_recipients;
+  std::vector<std::pair<Kept, Bytes>> kept;    // in place of what was kept
   std::vector<FlightRow> inserts, updates;
   // Further places of a message that stands in several queues at a time; its row holds the first.
   struct Place {
@@ -169,7 +185,7 @@ struct Batch {
   std::optional<StateSum> sum_before;   // what the rows add up to as they are, without this batch: after an accepted alteration
 
   bool empty() const {
-    return contents.empty() && content_keys.empty() && dropped_contents.empty() && persons.empty() && erased_persons.empty() && inserts.empty() &&
+    return contents.empty() && content_keys.empty() && dropped_contents.empty() && persons.empty() && erased_persons.empty() && recipients.empty() && dropped_recipients.empty() && kept.empty() && inserts.empty() &&
            updates.empty() && places.empty() && dropped_places.empty() && journeys.empty() && dropped_journeys.empty() && sightings.empty() && dropped_sightings.empty() && idempotency.empty() && providers.empty() && parked.empty() && unparked.empty() && drop_parked_before == 0 && leaves.empty() &&
            events.empty() && cursors.empty() && conversations.empty() && names.empty() && purged.empty() && purged_events.empty() && purged_orphans.empty() &&
            generation_above == 0 && !suspect && !sum_before;
@@ -220,6 +236,9 @@ class Store {
 
   // What has reached out to this person, in the order of the messages' keys.
   virtual Result<std::vector<SightingRow>> sightings(std::uint64_t person) = 0;
+
+  virtual Result<std::optional<Bytes>> recipient(std::uint64_t person) = 0;
+  virtual Result<std::optional<Bytes>> kept(Kept what) = 0;
 
   // Flights whose wake time has come, earliest first.
   virtual Result<std::vector<FlightRow>> due(TimeMs now, std::size_t limit) = 0;

@@ -46,8 +46,14 @@ bool Writer::prepare() {
          one(drop_place_, "DELETE FROM place WHERE place = ?1 AND k = ?2 RETURNING " + columns(Table::place)) &&
          one(add_journey_, "INSERT INTO journey(person, k) VALUES(?1, ?2)") &&
          one(drop_journey_, "DELETE FROM journey WHERE person = ?1 AND k = ?2 RETURNING " + columns(Table::journey)) &&
-         one(add_sighting_, "INSERT INTO sighting(person, k, at, who, weight) VALUES(?1, ?2, ?3, ?4, ?5)") &&
+         one(add_sighting_, "INSERT INTO sighting(person, k, at, who, weight, digest) VALUES(?1, ?2, ?3, ?4, ?5, ?6)") &&
          one(drop_sighting_, "DELETE FROM sighting WHERE person = ?1 AND k = ?2 RETURNING " + columns(Table::sighting)) &&
+         one(add_recipient_, "INSERT INTO recipient(person, sealed) VALUES(?1, ?2) ON CONFLICT DO NOTHING") &&
+         one(set_recipient_, "UPDATE recipient SET sealed = ?2 WHERE person = ?1") &&
+         one(old_recipient_, "SELECT " + columns(Table::recipient) + " FROM recipient WHERE person = ?1") &&
+         one(add_kept_, "INSERT INTO kept(id, data) VALUES(?1, ?2) ON CONFLICT DO NOTHING") &&
+         one(set_kept_, "UPDATE kept SET data = ?2 WHERE id = ?1") &&
+         one(old_kept_, "SELECT " + columns(Table::kept) + " FROM kept WHERE id = ?1") &&
          one(add_name_, "INSERT INTO name(id, name) VALUES(?1, ?2)") &&
          one(purge_flight_, "DELETE FROM flight WHERE k = ?1 AND wake IS NULL AND queue IS NULL RETURNING " + columns(Table::flight)) &&
          one(purge_content_, "DELETE FROM content WHERE k = ?1 RETURNING " + columns(Table::content)) &&
@@ -55,6 +61,7 @@ bool Writer::prepare() {
          one(purge_person_, "DELETE FROM person WHERE id = ?1 RETURNING " + columns(Table::person)) &&
          one(purge_sightings_, "DELETE FROM sighting WHERE person = ?1 RETURNING " + columns(Table::sighting)) &&
          one(purge_journeys_, "DELETE FROM journey WHERE person = ?1 RETURNING " + columns(Table::journey)) &&
+         one(purge_recipient_, "DELETE FROM recipient WHERE person = ?1 RETURNING " + columns(Table::recipient)) &&
          one(purge_event_, "DELETE FROM event WHERE client = ?1 AND seq = ?2 RETURNING " + columns(Table::event)) &&
          one(purge_idempotency_, "DELETE FROM idempotency WHERE client = ?1 AND hash = ?2 RETURNING " + columns(Table::idempotency)) &&
          one(purge_provider_, "DELETE FROM provider WHERE connector = ?1 AND id = ?2 RETURNING " + columns(Table::provider)) &&
@@ -97,11 +104,22 @@ Status Writer::write(const Batch& b) {
     return remove(Table::journey, drop_journey_.bind(1, static_cast<std::int64_t>(j.person)).bind(2, j.key));
   });
   each(b.sightings, [&](const SightingRow& s) {
-    add_sighting_.bind(1, static_cast<std::int64_t>(s.person)).bind(2, s.key).bind(3, s.at_ms).bind(4, word_of(s)).bind(5, s.weight);
+    add_sighting_.bind(1, static_cast<std::int64_t>(s.person)).bind(2, s.key).bind(3, s.at_ms).bind(4, word_of(s)).bind(5, s.weight).bind(6, ByteView(s.digest));
     return counted(add_sighting_.done(), row_of(s));
   });
   each(b.dropped_sightings, [this](const SightingRow& s) {
     return remove(Table::sighting, drop_sighting_.bind(1, static_cast<std::int64_t>(s.person)).bind(2, s.key));
+  });
+  each(b.recipients, [this](const RecipientRow& row) {
+    const auto person = static_cast<std::int64_t>(row.person);
+    for (Statement* s : {&add_recipient_, &set_recipient_}) s->bind(1, person).bind(2, ByteView(row.sealed));
+    return put(add_recipient_, set_recipient_, old_recipient_.bind(1, person), row_of(row));
+  });
+  each(b.dropped_recipients, [this](std::uint64_t person) { return remove(Table::recipient, purge_recipient_.bind(1, static_cast<std::int64_t>(person))); });
+  each(b.kept, [this](const auto& kept) {
+    const auto id = static_cast<std::int64_t>(kept.first);
+    for (Statement* s : {&add_kept_, &set_kept_}) s->bind(1, id).bind(2, ByteView(kept.second));
+    return put(add_kept_, set_kept_, old_kept_.bind(1, id), kept_row(kept.first, kept.second));
   });
   each(b.idempotency, [&](const IdempotencyRow& row) {
     add_idempotency_.bind(1, row.client).bind(2, ByteView(row.hash)).bind(3, row.key).bind(4, static_cast<std::int64_t>(row.random));
@@ -194,6 +212,7 @@ Status Writer::remove(Table table, Statement& statement, bool* any) {
 
 Status Writer::erase(std::int64_t person) {
   if (const Status done = remove(Table::person, purge_person_.bind(1, person)); !done) return done;
+  if (const Status done = remove(Table::recipient, purge_recipient_.bind(1, person)); !done) return done;
   if (const Status done = remove(Table::sighting, purge_sightings_.bind(1, person)); !done) return done;
   return remove(Table::journey, purge_journeys_.bind(1, person));
 }

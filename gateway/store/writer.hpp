@@ -29,8 +29,10 @@ class Writer {
   Account& account_;
   Statement add_content_, add_content_key_, add_person_, set_person_, old_person_, add_flight_, set_flight_, old_flight_, add_idempotency_, add_provider_, set_provider_, old_provider_, add_parked_,
       drop_parked_, drop_old_parked_, add_leaf_, add_event_, add_cursor_, set_cursor_, old_cursor_, add_conversation_, set_conversation_,
-      old_conversation_, add_name_, add_place_, drop_place_, add_journey_, drop_journey_, add_sighting_, drop_sighting_;
-  Statement purge_flight_, purge_content_, purge_content_key_, purge_person_, purge_event_, purge_idempotency_, purge_provider_, purge_conversation_, purge_sightings_, purge_journeys_;
+      old_conversation_, add_name_, add_place_, drop_place_, add_journey_, drop_journey_, add_sighting_, drop_sighting_,
+      add_recipient_, set_recipient_, old_recipient_, add_kept_, set_kept_, old_kept_;
+  Statement purge_flight_, purge_content_, purge_content_key_, purge_person_, purge_event_, purge_idempotency_, purge_provider_, purge_conversation_, purge_sightings_, purge_journeys_,
+      purge_recipient_;
 };
 
 }  // namespace postern::store

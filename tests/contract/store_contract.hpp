@@ -78,6 +78,9 @@ class StoreContract : public testing::TestWithParam<PlaceMaker> {
       batch.events.emplace_back(ClientId{7}, static_cast<std::uint64_t>(key * 10 + i) + 1'000'000);
     }
     batch.persons.push_back({static_cast<std::uint64_t>(key) * 0x9e3779b97f4a7c15ULL, Bytes{5, n > 255 ? std::uint8_t{1} : static_cast<std::uint8_t>(n)}});
+    batch.recipients.push_back({static_cast<std::uint64_t>(key) * 0x9e3779b97f4a7c15ULL, Bytes{6}});
+    batch.sightings.push_back({static_cast<std::uint64_t>(key) * 0x9e3779b97f4a7c15ULL, key, key, Category::service, 1, 1, Bytes{static_cast<std::uint8_t>(n)}});
+    batch.kept = {{Kept::halts, Bytes{static_cast<std::uint8_t>(n)}}};
     return batch;
   }
   static FlightRow flight(MessageKey key, Queue queue = {}, std::uint8_t lane = 0, TimeMs wake = 0) {
@@ -340,6 +343,47 @@ TEST_P(StoreContract, SightingsAreFoundByTheirPerson) {
   commit(batch);
   EXPECT_EQ(store->sightings(UINT64_MAX)->size(), 0U);
   EXPECT_EQ(store->sightings(7)->size(), 1U);
+}
+
+TEST_P(StoreContract, ASightingKnowsWhatWasSaid) {
+  Batch batch;
+  batch.sightings = {{7, 5, 50, Category::marketing, 1, 1, Bytes(8, 9)}, {7, 6, 50, Category::marketing, 1, 1, {}}};
+  commit(batch);
+  reopen();
+  const std::vector<SightingRow> rows = *store->sightings(7);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].digest, Bytes(8, 9));
+  EXPECT_EQ(rows[1].digest, Bytes{});
+}
+
+TEST_P(StoreContract, ARecipientIsReplacedAndGoesWithItsPerson) {
+  Batch batch;
+  batch.recipients = {{UINT64_MAX, Bytes{1}}, {7, Bytes{2}}, {8, Bytes{3}}};
+  commit(batch);
+  batch.recipients = {{7, Bytes{4}}};
+  commit(batch);
+  reopen();
+  EXPECT_EQ(**store->recipient(UINT64_MAX), Bytes{1});
+  EXPECT_EQ(**store->recipient(7), Bytes{4});
+  EXPECT_FALSE(store->recipient(9)->has_value());
+  batch = {};
+  batch.dropped_recipients = {8, 1000};
+  batch.erased_persons = {7};
+  commit(batch);
+  EXPECT_FALSE(store->recipient(7)->has_value());
+  EXPECT_FALSE(store->recipient(8)->has_value());
+}
+
+TEST_P(StoreContract, SmallStateIsKept) {
+  EXPECT_FALSE(store->kept(Kept::halts)->has_value());
+  Batch batch;
+  batch.kept = {{Kept::halts, Bytes{1, 2}}, {Kept::velocity, Bytes{3}}};
+  commit(batch);
+  batch.kept = {{Kept::halts, Bytes{}}};
+  commit(batch);
+  reopen();
+  EXPECT_EQ(**store->kept(Kept::halts), Bytes{});
+  EXPECT_EQ(**store->kept(Kept::velocity), Bytes{3});
 }
 
 TEST_P(StoreContract, LargeConnectorNumbersKeepTheirQueues) {

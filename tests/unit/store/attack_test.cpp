@@ -58,6 +58,9 @@ class Attack : public testing::Test {
     batch.providers.push_back({1, "smsc-" + std::to_string(k), k, 0, 0, true});
     batch.parked.push_back({2, "early-" + std::to_string(k), k, Bytes(80, n)});
     batch.conversations.emplace_back(static_cast<std::uint64_t>(k) * 77, k);
+    batch.recipients.push_back({static_cast<std::uint64_t>(k), Bytes(90, n)});
+    batch.sightings.push_back({static_cast<std::uint64_t>(k), k, k, Category::service, 1, 1, Bytes(8, n)});
+    batch.kept = {{Kept::halts, Bytes(20, n)}};
     batch.names.emplace_back(static_cast<std::uint16_t>(k), "connector:" + std::to_string(k));
     batch.cursors.emplace_back(ConnectorId{1}, static_cast<std::uint64_t>(k));
     write_leaf(batch);
@@ -187,6 +190,10 @@ TEST_F(Attack, RowsChangedWithTheStoresOwnKeyAreFoundOut) {
       "UPDATE event SET client = 2 WHERE seq = 5",
       "UPDATE conversation SET k = 1 WHERE who = 770",
       "UPDATE cursor SET seq = 1",
+      "UPDATE recipient SET sealed = x'00' WHERE person = 7",
+      "DELETE FROM recipient WHERE person = 7",
+      "UPDATE sighting SET digest = x'00' WHERE person = 7",
+      "UPDATE kept SET data = x'00'",
       "UPDATE name SET name = 'connector:x' WHERE id = 5",
       "UPDATE mark SET sum = x'00112233445566778899aabbccddeeff'",
       "UPDATE leaf SET data = x'00' WHERE seq = 5",
