@@ -12,6 +12,8 @@
 
 #include "connectors/protocol/log.hpp"
 #include "connectors/protocol/unix_listener.hpp"
+#include "gateway/control/halt.hpp"
+#include "gateway/control/recipient.hpp"
 #include "gateway/control/reports.hpp"
 
 namespace postern {
@@ -322,6 +324,8 @@ void Posternd::answer(const std::string& actor, control::Request& request, contr
     case control::Request::kBackup:
     case control::Request::kStore:
     case control::Request::kErase:
+    case control::Request::kHalt:
+    case control::Request::kRecipient:
     case control::Request::kCertificate:
     case control::Request::kCheckText:
     case control::Request::ASK_NOT_SET: break;
@@ -359,6 +363,10 @@ void Posternd::answer_open(const std::string& actor, control::Request& request, 
       if (context.numbers) reports::fill(context.numbers->facts(), *reply.mutable_numbers());
       return;
     }
+    case control::Request::kHalt:
+      return after_turn(reports::halt(*vault_, request.halt(), actor, reply));
+    case control::Request::kRecipient:
+      return in_turn([&](vault::Turn& t) { reports::recipient(t, context, request.recipient(), actor, reply); });
     case control::Request::kErase: return erase(request.erase(), actor, reply);
     case control::Request::kBackup: {
       if (const Status done = backup(request.backup(), actor, *reply.mutable_backup()); !done) reply.set_error(done.what());

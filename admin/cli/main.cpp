@@ -28,6 +28,7 @@ struct Line {
   FindOptions find;
   AuditOptions audit;
   RecipientOptions recipient;
+  HaltOptions halt;
   NumbersOptions numbers;
   ConfigOptions config;
   DoctorOptions doctor;
@@ -172,6 +173,48 @@ void add_recipient(CLI::App& app, Line& line) {
   erase->add_flag("--address", line.recipient.by_address, "for a customer without a reference: reads number (digits), e-mail address or token from standard input")
       ->excludes(reference);
   erase->add_option("--out", line.recipient.out, "where the certificate goes");
+  const auto of_customer = [&line](CLI::App* sub) {
+    sub->add_option("reference", line.recipient.reference, "the bank's reference of the customer")->required();
+    return sub;
+  };
+  of_customer(verb(*recipient, line, "show", "what is kept of a customer: addresses (masked), preferences, every consent and opt-out", "postern recipient show C-1001",
+                   [&] { return recipient_show(line.common, line.recipient); }));
+  of_customer(verb(*recipient, line, "forget", "drop addresses and preferences; consents stay, and go with erase", "postern recipient forget C-1001",
+                   [&] { return recipient_forget(line.common, line.recipient); }));
+  CLI::App* consent = of_customer(verb(*recipient, line, "consent", "record what a customer agreed to or opted out of",
+                                       "postern recipient consent C-1001 --withdrawn --purpose marketing --source hotline --wording 'no more offers, please'",
+                                       [&] { return recipient_consent(line.common, line.recipient); }));
+  consent->add_option("--purpose", line.recipient.purpose, "transaction, service or marketing")->required();
+  consent->add_option("--channel", line.recipient.channel, "one channel; every channel unless said");
+  consent->add_option("--source", line.recipient.source, "where the customer said so: branch-17, hotline, app")->required();
+  consent->add_option("--wording", line.recipient.wording, "the words that the customer was shown, or said")->required();
+  CLI::Option* given = consent->add_flag("--given", line.recipient.given, "the customer agreed");
+  consent->add_flag("--withdrawn", line.recipient.withdrawn, "the customer opted out")->excludes(given);
+}
+
+void add_halt(CLI::App& app, Line& line) {
+  const auto what = [&line](CLI::App* sub) {
+    sub->add_option("kind", line.halt.kind, "template, category or client")->required()->check(CLI::IsMember({"template", "category", "client"}));
+    sub->add_option("name", line.halt.name, "which one")->required();
+    return sub;
+  };
+  CLI::App* halt = app.add_subcommand("halt", "stop messages that must not go out")->require_subcommand(1);
+  for (const char* kind : {"template", "category", "client"}) {
+    CLI::App* sub = verb(*halt, line, kind, std::string("stop every message of a ") + kind + ": queue, retries and steps to come",
+                         std::string("postern halt ") + kind + (std::string(kind) == "category" ? " marketing" : std::string(kind) == "client" ? " loans" : " loan-offer") + " --reason 'wrong rate in it'",
+                         [&line, kind] {
+                           line.halt.kind = kind;
+                           return halt_begin(line.common, line.halt);
+                         });
+    sub->add_option("name", line.halt.name, "which one")->required();
+    sub->add_option("--reason", line.halt.reason, "why; it stands in the audit log")->required();
+  }
+  verb(*halt, line, "list", "what is halted", "postern halt list", [&] { return halt_list(line.common); });
+  CLI::App* report = what(verb(*halt, line, "report", "who had got it: each message that left the gateway or may have", "postern halt report template loan-offer --since 24h --out got-it.csv",
+                               [&] { return halt_report(line.common, line.halt); }));
+  report->add_option("--since", line.halt.since, "messages accepted so long ago or later: 90m, 24h, 7d");
+  report->add_option("--out", line.halt.out, "a file for the list, as CSV");
+  what(verb(app, line, "resume", "let go on what was halted", "postern resume template loan-offer", [&] { return halt_end(line.common, line.halt); }));
 }
 
 void add_numbers(CLI::App& app, Line& line) {
@@ -219,6 +262,7 @@ int main(int argc, char** argv) {
   add_looking(app, line);
   add_audit(app, line);
   add_recipient(app, line);
+  add_halt(app, line);
   add_numbers(app, line);
   add_config(app, line);
   add_sandbox(app, line);

@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The verb recipient erase: destroys a customer's key, waits until no old copy can bring it back, and
-// gives the signed certificate.
-#include <fmt/core.h>
-#include <unistd.h>
-
+// The verbs recipient show, consent and forget.
 #include <cstdio>
-#include <fstream>
 
-#include "admin/cli/address_input.hpp"
 #include "admin/cli/output.hpp"
 #include "admin/cli/session.hpp"
 #include "admin/cli/verbs.hpp"
@@ -15,50 +9,63 @@
 namespace postern::cli {
 namespace {
 
-constexpr useconds_t kLookUs = 50'000;
+void print(const control::RecipientFacts& facts) {
+  for (const std::string& kept : facts.kept()) std::printf("%s\n", kept.c_str());
+  if (facts.consent_size() == 0) std::printf("no consent and no opt-out is on record\n");
+  for (const control::ConsentFacts& c : facts.consent())
+    std::printf("%s  %-9s  %-11s  %-9s  %-20s  %.12s  \"%s\"\n", time_text(c.at_ms()).c_str(), c.given() ? "given" : "withdrawn", c.purpose().c_str(),
+                c.channel().empty() ? "any way" : c.channel().c_str(), c.source().c_str(), c.hash().c_str(), c.wording().c_str());
+}
+
+void print_json(const control::RecipientFacts& facts) {
+  Json json;
+  json.object().array("kept");
+  for (const std::string& kept : facts.kept()) json.item(kept);
+  json.end().array("consents");
+  for (const control::ConsentFacts& c : facts.consent())
+    json.object().field("purpose", c.purpose()).field("channel", c.channel()).field("given", c.given()).field("at", time_text(c.at_ms()))
+        .field("source", c.source()).field("wording", c.wording()).field("hash", c.hash()).end();
+  json.print();
+}
+
+int ask_and_print(const Common& common, const control::Request& request) {
+  const Result<control::Reply> reply = ask(common.socket, request);
+  if (!reply) {
+    failed(reply.what());
+    return reply.what().find("nothing is kept") == std::string::npos ? kFailed : kNo;
+  }
+  if (common.json) print_json(reply->recipient());
+  else print(reply->recipient());
+  return kDone;
+}
 
 }  // namespace
 
-int recipient_erase(const Common& common, const RecipientOptions& options) {
+int recipient_show(const Common& common, const RecipientOptions& options) {
   control::Request request;
-  control::Erase& erase = *request.mutable_erase();
-  erase.set_reference(options.reference);
-  if (options.by_address) {
-    const Result<std::string> address = read_address("Number (digits), e-mail address or token");
-    if (!address) return failed(address.what());
-    erase.set_address(*address);
-  }
-  Result<Session> session = Session::open(common.socket);
-  if (!session) return failed(session.what());
-  Result<control::Reply> reply = session->ask(request);
-  if (!reply) return failed(reply.what());
-  const std::uint64_t person = reply->erasure().person(), leaf = reply->erasure().leaf();
-  // From here on nobody reads what was the customer's; what is awaited makes that true of old copies too.
-  while (reply->erasure().certificate().empty()) {
-    progress_line("wrapping the other customers' keys anew");
-    usleep(kLookUs);
-    control::Request again;
-    again.mutable_certificate()->set_person(person);
-    again.mutable_certificate()->set_leaf(leaf);
-    reply = session->ask(again);
-    if (!reply) return failed(reply.what() + fmt::format("; the key is destroyed (leaf {}), the certificate is not yet made", leaf));
-  }
-  progress_done();
-  const std::string& certificate = reply->erasure().certificate();
-  if (!options.out.empty()) {
-    std::ofstream out(options.out, std::ios::binary | std::ios::trunc);
-    out << certificate;
-    out.close();
-    if (!out) return failed(options.out + ": could not be written; the customer is erased, run this again for a certificate");
-  }
-  if (common.json) {
-    Json().object().field("erased", true).field("person", fmt::format("{:016x}", person)).field("leaf", leaf).field("certificate", certificate).print();
-  } else {
-    std::printf("Erased. Leaf %llu of the audit log says so.\n", static_cast<unsigned long long>(leaf));
-    if (options.out.empty()) std::printf("\n%s", certificate.c_str());
-    else std::printf("The certificate is in %s.\n", options.out.c_str());
-  }
-  return kDone;
+  request.mutable_recipient()->set_reference(options.reference);
+  request.mutable_recipient()->set_show(true);
+  return ask_and_print(common, request);
+}
+
+int recipient_forget(const Common& common, const RecipientOptions& options) {
+  control::Request request;
+  request.mutable_recipient()->set_reference(options.reference);
+  request.mutable_recipient()->set_forget(true);
+  return ask_and_print(common, request);
+}
+
+int recipient_consent(const Common& common, const RecipientOptions& options) {
+  if (options.given == options.withdrawn) return failed("say either --given or --withdrawn"), kUsage;
+  control::Request request;
+  request.mutable_recipient()->set_reference(options.reference);
+  control::ConsentFacts& consent = *request.mutable_recipient()->mutable_consent();
+  consent.set_purpose(options.purpose);
+  consent.set_channel(options.channel);
+  consent.set_given(options.given);
+  consent.set_source(options.source);
+  consent.set_wording(options.wording);
+  return ask_and_print(common, request);
 }
 
 }  // namespace postern::cli

@@ -83,7 +83,22 @@ int audit_verify(const Common& common, const AuditOptions& options);
 
 int audit_check_text(const Common& common, const TraceOptions& options);
 
-struct RecipientOptions { std::string reference, out; bool by_address = false; };
+struct HaltOptions { std::string kind, name, reason, since = "7d", out; };
+int halt_begin(const Common& common, const HaltOptions& options);
+int halt_end(const Common& common, const HaltOptions& options);
+int halt_list(const Common& common);
+// Who had got it: one line a message, with --out as CSV.
+int halt_report(const Common& common, const HaltOptions& options);
+
+struct RecipientOptions {
+  std::string reference, out;
+  bool by_address = false;
+  std::string purpose, channel, source, wording;   // of a consent
+  bool given = false, withdrawn = false;
+};
+int recipient_show(const Common& common, const RecipientOptions& options);
+int recipient_consent(const Common& common, const RecipientOptions& options);
+int recipient_forget(const Common& common, const RecipientOptions& options);
 int recipient_erase(const Common& common, const RecipientOptions& options);
 
 struct NumbersOptions { std::string file; };

@@ -342,7 +342,7 @@ admins = ["{2}"]
   out += connector("push", user, "channel = \"push\"\n") + connector("whatsapp", user, "channel = \"whatsapp\"\n");
   out += connector("email", user, "channel = \"email\"\n");
   out += "# The bank's systems, known by the names in their certificates.\n";
-  out += client("core-banking", R"("otp", "transaction", "service")", "") +
+  out += client("core-banking", R"("otp", "transaction", "service")", "recipients = true\n") +
          client("card-processing", R"("otp", "security")", "");
   out +=
       client("marketing", R"("marketing")", "") + client("mobile-app", R"("otp", "transaction")", "confirm = true\n");

@@ -48,6 +48,7 @@ void read_clients(Section& root, Config& config) {
     client.rate = static_cast<std::uint32_t>(section.integer("rate", 0, 0, 1'000'000));
     client.weight = static_cast<std::uint32_t>(section.integer("weight", 1, 0, 1000));
     client.may_read_metrics = section.boolean("metrics", false);
+    client.may_keep_recipients = section.boolean("recipients", false);
     client.may_confirm = section.boolean("confirm", false);
     for (const std::string& identity : client.identities)
       if (!config.client_of_identity.emplace(identity, name).second)

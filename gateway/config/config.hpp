@@ -36,6 +36,7 @@ struct Client {
   std::uint32_t rate = 0;               // messages a second, 0: no limit
   std::uint32_t weight = 1;             // of its messages in the caps of a customer
   bool may_read_metrics = false;
+  bool may_keep_recipients = false;     // addresses, preferences and consents of customers
   bool may_confirm = false;             // acknowledge other clients' push messages (the bank's app server)
 };
 

@@ -31,6 +31,28 @@ std::string read_name(Section& section) {
   return name;
 }
 
+// Codes and warnings go to whoever needs them: a rule that would stop them is a mistake.
+void never_for_urgent(Section& section, std::string_view key, CategoryMask mask, std::string_view what) {
+  for (const Category category : kCategories)
+    if (policy::passes(category) && (mask & policy::mask_of(category)) != 0)
+      section.fault(key, std::string(name_of(category)) + " cannot be among " + std::string(what) + ": it would be blocked; take it out of '" + std::string(key) + "'");
+}
+
+void read_consent(Section section, policy::ConsentRules& rules) {
+  const auto mask_of_key = [&](std::string_view key) { return section.has(key) ? read_mask(section, key) : CategoryMask{0}; };
+  rules.required = mask_of_key("required");
+  never_for_urgent(section, "required", rules.required, "what needs a consent");
+  rules.stops = mask_of_key("stops");
+  never_for_urgent(section, "stops", rules.stops, "what a customer can stop by a reply");
+  for (const std::string& text : section.texts("stop_words")) {
+    std::string word = policy::folded_word(text);
+    if (word.empty() || text.size() > 64) section.fault("stop_words", "a stop word has 1 to 64 bytes and is more than stops and spaces");
+    rules.stop_words.push_back(std::move(word));
+  }
+  if (rules.stop_words.empty() != (rules.stops == 0))
+    section.fault(rules.stop_words.empty() ? "stops" : "stop_words", "stop_words and stops belong together: stop_words = [\"STOP\"] and stops = [\"marketing\"]");
+}
+
 void read_quiet_hours(Section section, policy::Policy& policy) {
   const std::vector<std::string> texts = section.texts("spans");
   const std::vector<std::string_view> spans(texts.begin(), texts.end());
@@ -99,6 +121,7 @@ PolicyFile read_policy(Section& root) {
     if (!found) root.fault("time_zone", found.what());
     else file.policy.zone = std::move(*found);
   }
+  if (root.has("consent")) read_consent(root.section("consent"), file.policy.consent);
   if (root.has("quiet_hours")) read_quiet_hours(root.section("quiet_hours"), file.policy);
   for (Section& section : root.sections("caps")) read_cap(section, file.policy);
   for (Section& section : root.sections("lists")) read_list(section, file);

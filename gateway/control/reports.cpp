@@ -21,6 +21,7 @@ std::string_view label(audit::Field field) {
     case audit::Field::template_name: return "template";
     case audit::Field::network: return "network";
     case audit::Field::commitment: return "commitment";
+    case audit::Field::consent: return "consent";
     case audit::Field::key:
     case audit::Field::begins:
     case audit::Field::ends: break;  // of epochs, which no message's trace shows
@@ -29,21 +30,6 @@ std::string_view label(audit::Field field) {
 }
 
 std::string name_after_colon(const std::string& name) { return name.substr(std::min(name.size(), name.find(':') + 1)); }
-
-control::TraceHead head_of(const vault::Context& context, const Flight& flight) {
-  control::TraceHead head;
-  head.set_id(flight.id.text());
-  head.set_client(name_after_colon(context.names.name(flight.client)));
-  head.set_reference(flight.reference);
-  head.set_category(std::string(name_of(flight.category)));
-  head.set_state(std::string(name_of(flight.state)));
-  head.set_reason(flight.reason);
-  head.set_accepted_ms(flight.accepted_ms);
-  head.set_deadline_ms(flight.deadline_ms);
-  head.set_ended_ms(flight.ended_ms);
-  head.set_network(flight.network);
-  return head;
-}
 
 control::TraceLine line_of(vault::Turn& turn, const vault::Context& context, const Flight& flight, const audit::Leaf& leaf) {
   control::TraceLine line;
@@ -91,6 +77,21 @@ Result<std::vector<audit::Leaf>> leaves_of(const vault::Context& context, const 
 }
 
 }  // namespace
+
+control::TraceHead head_of(const vault::Context& context, const Flight& flight) {
+  control::TraceHead head;
+  head.set_id(flight.id.text());
+  head.set_client(name_after_colon(context.names.name(flight.client)));
+  head.set_reference(flight.reference);
+  head.set_category(std::string(name_of(flight.category)));
+  head.set_state(std::string(name_of(flight.state)));
+  head.set_reason(flight.reason);
+  head.set_accepted_ms(flight.accepted_ms);
+  head.set_deadline_ms(flight.deadline_ms);
+  head.set_ended_ms(flight.ended_ms);
+  head.set_network(flight.network);
+  return head;
+}
 
 void trace(vault::Turn& turn, vault::Context& context, const std::string& text, const std::string& actor, control::Reply& reply) {
   const Result<const Flight*> found = flight_of(turn, text);

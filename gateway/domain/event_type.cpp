@@ -56,6 +56,10 @@ std::string_view name_of(EventType type) {
     case EventType::ended: return "ended";
     case EventType::unmatched_receipt: return "unmatched-receipt";
     case EventType::signalled: return "signalled";
+    case EventType::consent_changed: return "consent-changed";
+    case EventType::recipient_changed: return "recipient-changed";
+    case EventType::halted: return "halted";
+    case EventType::resumed: return "resumed";
     case EventType::person_erased: return "person-erased";
     case EventType::ring_rotated: return "ring-rotated";
     case EventType::wrapping_key_destroyed: return "wrapping-key-destroyed";

@@ -64,6 +64,10 @@ enum class EventType : std::uint16_t {
   ended = 58,              // expired, cancelled, failed without another event
   unmatched_receipt = 59,  // a receipt that belongs to no attempt
   signalled = 63,          // a bank's system told of an event: `reason` which
+  consent_changed = 66,    // a person agreed or opted out: `consent` its hash, `reason` what it says, `object` where, `text` in which words
+  recipient_changed = 67,  // addresses or preferences of a person were kept or dropped
+  halted = 68,             // `actor` stopped all messages of `object`; `text` is why
+  resumed = 69,            // and let them go on
   // persons
   person_erased = 60,      // the person's key is destroyed; `recipient` is the person
   ring_rotated = 61,       // what was wrapped is wrapped anew; `count` keys, `text` the wrapping key's number

@@ -6,7 +6,7 @@
 namespace postern {
 namespace {
 
-constexpr std::uint8_t kFirstVersion = 1, kVersion = 2;
+constexpr std::uint8_t kFirstVersion = 1, kSecondVersion = 2, kVersion = 3;
 
 // Times are kept as differences from the acceptance in 5 bytes: 17 years in milliseconds, to either side, for a clock that was put
 // back makes times before it. 0 is no time; what is not before the acceptance is one more than its difference.
@@ -81,6 +81,7 @@ Bytes encode(const Flight& f) {
   out.u8(kVersion);
   out.u64(f.id.random);
   out.u16(f.client);
+  out.u16(f.template_id);
   out.u8(static_cast<std::uint8_t>(f.category));
   out.u8(static_cast<std::uint8_t>(f.state));
   out.u8(static_cast<std::uint8_t>((f.escalate ? 1 : 0) | (f.held_back ? 2 : 0) | (f.no_more ? 4 : 0) | (f.put_back ? 8 : 0)));
@@ -128,10 +129,11 @@ std::optional<Flight> decode_flight(MessageKey key, ByteView row) {
   ByteReader in(row);
   Flight f;
   const std::uint8_t version = in.u8();
-  if (version != kVersion && version != kFirstVersion) return std::nullopt;
+  if (version < kFirstVersion || version > kVersion) return std::nullopt;
   const bool first = version == kFirstVersion;
   f.id = {key, in.u64()};
   f.client = in.u16();
+  if (version > kSecondVersion) f.template_id = in.u16();
   f.category = static_cast<Category>(in.u8());
   f.state = static_cast<MessageState>(in.u8());
   const std::uint8_t marks = first ? 0 : in.u8();

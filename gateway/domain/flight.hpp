@@ -17,6 +17,7 @@ namespace postern {
 
 using ConnectorId = std::uint16_t;  // a small stable number that the store keeps for each configured name
 using ClientId = std::uint16_t;
+using TemplateId = std::uint16_t;
 
 inline constexpr std::size_t kMaxSteps = 16, kMaxStopEvents = 8, kMaxEventName = 64;
 inline constexpr std::size_t kMaxAttempts = 64;
@@ -60,6 +61,7 @@ struct Queue {
 struct Flight {
   MessageId id;
   ClientId client = 0;
+  TemplateId template_id = 0;     // 0: a text of its own, or not known any more
   Category category = Category::service;
   MessageState state = MessageState::active;
   std::string reason;             // of the final state

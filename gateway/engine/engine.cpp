@@ -48,7 +48,7 @@ class Turn {
   }
 
   void on(const Resume&) {
-    if (is_final(f_.state) || now_ >= f_.deadline_ms || f_.state == MessageState::scheduled || !try_again([](const Step& s) { return s.held; })) ignore();
+    if (is_final(f_.state) || now_ >= f_.deadline_ms || f_.state == MessageState::scheduled || !try_again([this](const Step& s) { return s.held && !holds_still(s); })) ignore();
   }
 
   void on(const Cancel& cancel) {
@@ -98,6 +98,7 @@ class Turn {
     a.handed_ms = now_;
     a.instance = handed.instance;
     say(EventType::handed, at);
+    out_.happened.back().basis = decision.basis;
   }
 
   void on(const Result& r) {
@@ -276,6 +277,12 @@ class Turn {
     say(EventType::step_skipped, -1, word_of(s, kNoRoute));
     why = kNoRoute;
     return Begun::nothing;
+  }
+
+  // The policy says of a held step what it said before.
+  bool holds_still(const Step& step) const {
+    const Decision decision = gate_(f_, step);
+    return decision.kind == Decision::Kind::hold && (decision.until_ms == 0 ? f_.deadline_ms : decision.until_ms) == step.again_ms;
   }
 
   std::string word_of(std::size_t s, std::string_view reason) const { return std::string(name_of(f_.plan[s].channel)) + "-" + std::string(reason); }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "gateway/policy/characters.hpp"
+
 namespace postern::policy {
 namespace {
 
@@ -25,6 +27,27 @@ std::int64_t Policy::memory_ms(Category category) const {
   return memory;
 }
 
+std::string folded_word(std::string_view text) {
+  std::string word;
+  std::size_t keep = 0;   // up to the last character that is more than a stop or a space
+  for (std::size_t at = 0; at < text.size();) {
+    const Decoded c = decode(text, at);
+    at += c.size;
+    const bool loose = is_space(c.code) || (c.code < 0x80 && std::string_view(".,;:!?\"'()[]<>*_-").find(static_cast<char>(c.code)) != std::string_view::npos);
+    if (loose && word.empty()) continue;
+    append_utf8(word, c.valid ? folded(c.code) : U'?');
+    if (!loose) keep = word.size();
+  }
+  word.resize(keep);
+  return word;
+}
+
+bool says_stop(const ConsentRules& rules, std::string_view reply) {
+  constexpr std::size_t kLongest = 64;
+  if (rules.stop_words.empty() || reply.size() > kLongest) return false;
+  return std::ranges::find(rules.stop_words, folded_word(reply)) != rules.stop_words.end();
+}
+
 // Lists first: what is never written to is not held either. Then what passes by itself when time goes on; of several holds the longest.
 Answer ask(const Policy& policy, const Question& q) {
   Answer answer;
@@ -35,6 +58,15 @@ Answer ask(const Policy& policy, const Question& q) {
     answer.kind = Answer::Kind::skip;
     answer.rule = "list-" + rule.name;
     return answer;
+  }
+  // Nobody can opt out of codes and warnings.
+  if (!passes(q.category)) {
+    const bool missing = q.consent == ConsentState::none && counts(policy.consent.required, q.category);
+    if (missing || q.consent == ConsentState::withdrawn) {
+      answer.kind = Answer::Kind::skip;
+      answer.rule = missing ? "no-consent" : "opted-out";
+      return answer;
+    }
   }
   const auto stop = [&](std::string rule, TimeMs until) {
     if (passes(q.category)) {

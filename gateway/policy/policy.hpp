@@ -31,7 +31,17 @@ struct ListRule {
   AddressList list;
 };
 
+// What the customer has said of being written to for this purpose on this channel.
+enum class ConsentState : std::uint8_t { none, given, withdrawn };
+
+struct ConsentRules {
+  CategoryMask required = 0;           // of which nothing is sent without a consent
+  CategoryMask stops = 0;              // what a reply of one of the stop words withdraws
+  std::vector<std::string> stop_words; // small letters, as folded() makes them
+};
+
 struct Policy {
+  ConsentRules consent;
   std::optional<Zone> zone;            // of recipients of whom none is known; nothing: their hours are not known and never quiet
   QuietHours quiet;
   CategoryMask quiet_categories = 0;
@@ -40,7 +50,7 @@ struct Policy {
   ContentRules content;
   bool guards_content = false;
 
-  bool is_empty() const { return quiet_categories == 0 && caps.empty() && lists.empty(); }
+  bool is_empty() const { return consent.required == 0 && quiet_categories == 0 && caps.empty() && lists.empty(); }
   // How long back somebody must know what was sent: 0 where no cap counts this category.
   std::int64_t memory_ms(Category category) const;
 };
@@ -53,6 +63,7 @@ struct Question {
   const Zone* zone = nullptr;          // the recipient's own; null: the bank's
   std::span<const Sighting> sent;      // to the same person, other messages
   std::uint32_t weight = 1;            // of this one
+  ConsentState consent = ConsentState::none;
   bool counted = false;                // this message has reached out before: it is in the budget already
 };
 
@@ -60,9 +71,14 @@ struct Answer {
   enum class Kind : std::uint8_t { go, hold, skip };
   Kind kind = Kind::go;
   TimeMs until_ms = 0;                 // of a hold
-  std::string rule;                    // that stops it: "quiet-hours", "cap-NAME", "list-NAME"
+  std::string rule;                    // that stops it: "opted-out", "no-consent", "quiet-hours", "cap-NAME", "list-NAME"
   std::vector<std::string> passed;     // rules that its category passes
 };
+
+// Whether a reply says nothing but one of the stop words: in whatever letters, with whatever stops and spaces around.
+bool says_stop(const ConsentRules& rules, std::string_view reply);
+// A word as stop words are kept and compared.
+std::string folded_word(std::string_view text);
 
 Answer ask(const Policy& policy, const Question& question);
 

@@ -149,6 +149,11 @@ class Embedded final : public Store {
     return one<Bytes>(recipient_, [](Statement& s) { return s.blob(0); });
   }
 
+  Result<bool> has_recipients() override {
+    const Result<std::uint64_t> some = number("SELECT EXISTS(SELECT 1 FROM recipient)");
+    return some ? Result<bool>(*some != 0) : fail(some.what());
+  }
+
   Result<std::optional<Bytes>> kept(Kept what) override {
     kept_.bind(1, static_cast<std::int64_t>(what));
     return one<Bytes>(kept_, [](Statement& s) { return s.blob(0); });

@@ -197,6 +197,7 @@ class Memory final : public Store {
   }
 
   Result<std::optional<Bytes>> recipient(std::uint64_t person) override { return one(t_.recipients, static_cast<std::int64_t>(person)); }
+  Result<bool> has_recipients() override { return !t_.recipients.map.empty(); }
   Result<std::optional<Bytes>> kept(Kept what) override { return one(t_.kept, what); }
 
   Result<std::vector<FlightRow>> queued(Queue queue, std::uint8_t lane, MessageKey after, std::size_t limit) override {

@@ -238,6 +238,7 @@ class Store {
   virtual Result<std::vector<SightingRow>> sightings(std::uint64_t person) = 0;
 
   virtual Result<std::optional<Bytes>> recipient(std::uint64_t person) = 0;
+  virtual Result<bool> has_recipients() = 0;
   virtual Result<std::optional<Bytes>> kept(Kept what) = 0;
 
   // Flights whose wake time has come, earliest first.

@@ -16,7 +16,9 @@
 #include "gateway/numbers/portability.hpp"
 #include "gateway/store/store.hpp"
 #include "gateway/vault/metrics.hpp"
+#include "gateway/vault/halts.hpp"
 #include "gateway/vault/persons.hpp"
+#include "gateway/vault/recipients.hpp"
 #include "gateway/vault/sightings.hpp"
 #include "gateway/vault/zones.hpp"
 
@@ -38,6 +40,11 @@ class Names {
     const auto id = static_cast<std::uint16_t>(names_.empty() ? 1 : names_.rbegin()->first + 1);
     insert(id, name);
     return id;
+  }
+  // Nothing when it has none.
+  std::optional<std::uint16_t> find(const std::string& name) const {
+    const auto found = numbers_.find(name);
+    return found == numbers_.end() ? std::nullopt : std::optional(found->second);
   }
   const std::string& name(std::uint16_t id) const {
     static const std::string none;
@@ -66,6 +73,8 @@ struct Context {
   audit::Log& log;
   Persons& persons;
   Sightings& sightings;
+  Recipients& recipients;
+  Halts& halts;
   Names names;
   KeySource ids;
   Zones zones;

@@ -101,6 +101,20 @@ void Dispatcher::call_back(const Flight& flight, std::size_t attempt) {
   cancel.set_number(static_cast<std::uint32_t>(attempt + 1));
 }
 
+std::size_t Dispatcher::call_back_all(Turn& turn, const std::function<bool(const Flight&)>& wanted) {
+  std::size_t count = 0;
+  for (const auto& [connector, line] : lines_) {
+    for (const auto& [key, number] : line.unanswered) {
+      const Flight* flight = turn.find(key);
+      if (turn.failed()) return count;
+      if (flight == nullptr || number == 0 || number > flight->attempts.size() || !wanted(*flight)) continue;
+      call_back(*flight, number - 1U);
+      ++count;
+    }
+  }
+  return count;
+}
+
 // Reads the head of a lane again; false when there is nothing. Once a turn: what this turn has already
 // handed still looks ready in the store.
 bool Dispatcher::refill(Turn& turn, ConnectorId connector, std::uint8_t number, Lane& lane) {
@@ -152,8 +166,9 @@ void Dispatcher::fill(Turn& turn, ConnectorId connector, Line& line, Peer& peer,
       if (turn.failed()) return;
       // A key may stay behind when its attempt was withdrawn or went elsewhere.
       const std::optional<std::size_t> attempt = flight == nullptr ? std::nullopt : flight->ready_for(connector);
-      if (!attempt || !hand(turn, line, peer, *flight, *attempt)) continue;
-      ++handed;
+      if (!attempt) continue;
+      ++handed;   // one that a policy stops costs as much
+      if (!hand(turn, line, peer, *flight, *attempt)) continue;
       // Two steps that begin together may go the same way.
       if (flight->ready_for(connector)) lane.head.insert(key);
     }

@@ -34,6 +34,9 @@ class Dispatcher final : public QueueWatcher {
   std::uint32_t outstanding(ConnectorId connector) const;
   bool reachable(ConnectorId connector) const;   // connected and healthy
 
+  // Calls back what connectors hold of messages that `wanted` picks; returns how many attempts that were.
+  std::size_t call_back_all(Turn& turn, const std::function<bool(const Flight&)>& wanted);
+
   void forget();   // after an abandoned turn: everything is read from the store again
 
   void became_ready(const Flight& flight, ConnectorId connector) override;
@@ -54,7 +57,7 @@ class Dispatcher final : public QueueWatcher {
     std::set<std::pair<MessageKey, std::uint32_t>> unanswered;
   };
   static constexpr std::size_t kHead = 4096;      // keys kept of one lane
-  static constexpr std::size_t kTurn = 2000;      // deliveries of one turn
+  static constexpr std::size_t kTurn = 2000;      // attempts looked at in one turn
 
   bool take_up(Turn& turn, Line& line, Peer& peer, std::uint8_t lane, MessageKey& after);
   bool refill(Turn& turn, ConnectorId connector, std::uint8_t number, Lane& lane);

@@ -16,8 +16,10 @@ engine::Decision::Kind kind_of(policy::Answer::Kind kind) {
 }  // namespace
 
 engine::Decision Gate::ask(Turn& turn, const Flight& flight, const Step& step) {
+  if (const Halt* halt = context_.halts.covering(flight))
+    return {engine::Decision::Kind::hold, 0, "halted-" + std::string(halt->kind == Halt::Kind::template_ ? "template" : halt->kind == Halt::Kind::category ? "category" : "client"), {}, {}};
   const policy::Policy& policy = context_.config->policy;
-  if (policy.is_empty()) return {};
+  if (policy.is_empty() && !context_.recipients.any()) return {};
   const Content* content = turn.content(flight);
   if (content == nullptr || step.payload >= content->payloads.size()) return {};
   policy::Question question;
@@ -26,6 +28,12 @@ engine::Decision Gate::ask(Turn& turn, const Flight& flight, const Step& step) {
   question.now = turn.now();
   // Checked when the message was accepted; one that the database has lost since is as good as none.
   question.zone = content->time_zone.empty() ? nullptr : context_.zones.find(content->time_zone);
+  const ConsentRecord* consent = nullptr;
+  if (!policy::passes(flight.category)) {
+    consent = context_.recipients.consent(*content, flight.category, step.channel);
+    if (const std::string& why = context_.recipients.failure(); !why.empty()) turn.fail_with(why);
+    if (consent != nullptr) question.consent = consent->given ? policy::ConsentState::given : policy::ConsentState::withdrawn;
+  }
   Sightings::Of sent;
   if (policy.memory_ms(flight.category) > 0) {
     sent = context_.sightings.of(flight.person, flight.id.key);
@@ -35,7 +43,7 @@ engine::Decision Gate::ask(Turn& turn, const Flight& flight, const Step& step) {
     if (const std::string& why = context_.sightings.failure(); !why.empty()) turn.fail_with(why);
   }
   policy::Answer answer = policy::ask(policy, question);
-  return {kind_of(answer.kind), answer.until_ms, std::move(answer.rule), std::move(answer.passed)};
+  return {kind_of(answer.kind), answer.until_ms, std::move(answer.rule), std::move(answer.passed), consent == nullptr ? std::string() : hash_of(*consent)};
 }
 
 }  // namespace postern::vault

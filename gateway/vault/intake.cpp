@@ -62,11 +62,6 @@ std::string hex16(std::uint64_t value) {
 
 }  // namespace
 
-std::uint64_t person_of(const Keys& keys, const std::string& reference, const std::string& address) {
-  const std::uint64_t person = keys.pseudonym(reference.empty() ? "address:" + address : "reference:" + reference);
-  return person == 0 ? 1 : person;
-}
-
 std::vector<std::string> commitments_of(const Keys& keys, const MessageId& id, std::string_view text) {
   Bytes bytes;
   ByteWriter out(bytes);
@@ -110,7 +105,10 @@ const config::Client* Intake::client_of(const Peer& peer, const std::string& ide
   return client == config.clients.end() ? nullptr : &client->second;
 }
 
-void Intake::submit(Turn& turn, Peer& peer, const wire::Submit& submit) {
+void Intake::submit(Turn& turn, Peer& peer, const wire::Submit& as_sent) {
+  const std::optional<wire::Submit> whole = completed(as_sent);
+  if (const std::string& why = context_.recipients.failure(); !why.empty()) return turn.fail_with(why);
+  const wire::Submit& submit = whole ? *whole : as_sent;
   wire::Verdict& verdict = *peer.out.add_verdict();
   verdict.set_tag(submit.tag());
   const config::Client* client = client_of(peer, submit.identity());
@@ -234,26 +232,53 @@ void Intake::check_words(const config::Client& client, const wire::Submit& submi
   draft.values = draft.text->check(variables, draft.faults);
 }
 
-void Intake::check_recipient(const wire::Submit& submit, Draft& draft) const {
-  const wire::Recipient& r = submit.recipient();
-  if (!r.phone().empty() && !numbers::is_e164(r.phone())) draft.fault("/recipient/phone", "not-e164", "must be an international number, 7 to 15 digits");
-  if (!r.whatsapp().empty() && !numbers::is_e164(r.whatsapp())) draft.fault("/recipient/whatsapp", "not-e164", "must be an international number, 7 to 15 digits");
-  if (!r.email().empty() && !is_email(r.email())) draft.fault("/recipient/email", "not-an-address", "must be an e-mail address");
-  if (static_cast<std::size_t>(r.push_size()) > kMaxPushTokens) draft.fault("/recipient/push", "too-many", "at most 10 tokens");
+void check(const wire::Recipient& r, Zones& zones, const std::string& at, std::vector<templates::Fault>& faults) {
+  const auto fault = [&](const std::string& what, std::string code, std::string detail) { faults.push_back({at + what, std::move(code), std::move(detail)}); };
+  if (!r.phone().empty() && !numbers::is_e164(r.phone())) fault("/phone", "not-e164", "must be an international number, 7 to 15 digits");
+  if (!r.whatsapp().empty() && !numbers::is_e164(r.whatsapp())) fault("/whatsapp", "not-e164", "must be an international number, 7 to 15 digits");
+  if (!r.email().empty() && !is_email(r.email())) fault("/email", "not-an-address", "must be an e-mail address");
+  if (static_cast<std::size_t>(r.push_size()) > kMaxPushTokens) fault("/push", "too-many", "at most 10 tokens");
   for (int i = 0; i < r.push_size(); ++i)
-    if (r.push(i).token().empty() || r.push(i).token().size() > kMaxToken)
-      draft.fault("/recipient/push/" + std::to_string(i) + "/token", "bad-token", "must have 1 to 4096 bytes");
+    if (r.push(i).token().empty() || r.push(i).token().size() > kMaxToken) fault("/push/" + std::to_string(i) + "/token", "bad-token", "must have 1 to 4096 bytes");
   for (int i = 0; i < r.push_size(); ++i)
     if (const std::string& p = r.push(i).platform(); p != "fcm" && p != "apns" && p != "hms")
-      draft.fault("/recipient/push/" + std::to_string(i) + "/platform", "bad-platform", "must be fcm, apns or hms");
-  if (r.locale().size() > kMaxName) draft.fault("/recipient/locale", "too-long", "must have at most 64 bytes");
-  if (r.time_zone().size() > kMaxName) draft.fault("/recipient/time_zone", "too-long", "must have at most 64 bytes");
-  if (!r.time_zone().empty() && context_.zones.find(r.time_zone()) == nullptr) draft.fault("/recipient/time_zone", "unknown-zone", "there is no time zone of this name");
-  if (r.reference().size() > kMaxReference) draft.fault("/recipient/reference", "too-long", "must have at most 128 bytes");
-  if (!r.preferred().empty() && !channel_named(r.preferred()))
-    draft.fault("/recipient/preferred", "unknown-channel", "must be one of push, sms, whatsapp, viber, telegram, email, voice");
+      fault("/push/" + std::to_string(i) + "/platform", "bad-platform", "must be fcm, apns or hms");
+  if (r.locale().size() > kMaxName) fault("/locale", "too-long", "must have at most 64 bytes");
+  if (r.time_zone().size() > kMaxName) fault("/time_zone", "too-long", "must have at most 64 bytes");
+  if (!r.time_zone().empty() && zones.find(r.time_zone()) == nullptr) fault("/time_zone", "unknown-zone", "there is no time zone of this name");
+  if (r.reference().size() > kMaxReference) fault("/reference", "too-long", "must have at most 128 bytes");
+  if (!r.preferred().empty() && !channel_named(r.preferred())) fault("/preferred", "unknown-channel", "must be one of push, sms, whatsapp, viber, telegram, email, voice");
+}
+
+std::optional<wire::Submit> Intake::completed(const wire::Submit& submit) const {
+  if (submit.recipient().reference().empty()) return std::nullopt;
+  const Recipient* known = context_.recipients.find(submit.recipient().reference(), {});
+  if (known == nullptr) return std::nullopt;
+  wire::Submit whole = submit;
+  wire::Recipient& r = *whole.mutable_recipient();
+  const bool own_address = !r.phone().empty() || !r.email().empty() || !r.whatsapp().empty() || r.push_size() > 0;
+  // Addresses are taken together: what a client names replaces all that is kept, or a number it withholds would be used after all.
+  if (!own_address) {
+    r.set_phone(known->phone);
+    r.set_email(known->email);
+    r.set_whatsapp(known->whatsapp);
+    for (const PushAddress& p : known->push) {
+      wire::PushToken& token = *r.add_push();
+      token.set_token(p.token);
+      token.set_platform(p.platform);
+    }
+  }
+  if (r.locale().empty()) r.set_locale(known->locale);
+  if (r.time_zone().empty()) r.set_time_zone(known->time_zone);
+  if (r.preferred().empty()) r.set_preferred(known->preferred);
+  return whole;
+}
+
+void Intake::check_recipient(const wire::Submit& submit, Draft& draft) const {
+  const wire::Recipient& r = submit.recipient();
+  check(r, context_.zones, "/recipient", draft.faults);
   if (r.phone().empty() && r.email().empty() && r.push_size() == 0 && r.whatsapp().empty())
-    draft.fault("/recipient", "no-address", "give at least one of phone, email, push, whatsapp");
+    draft.fault("/recipient", "no-address", r.reference().empty() ? "give at least one of phone, email, push, whatsapp" : "give at least one of phone, email, push, whatsapp; none is kept for this reference");
   if (draft.faults.empty() && !r.phone().empty() && context_.numbers)
     if (const std::optional<numbers::Network> network = context_.numbers->find(r.phone())) draft.network = network->current;
 }
@@ -436,6 +461,7 @@ void Intake::accept(Turn& turn, const config::Client& client, const wire::Submit
   Flight flight;
   flight.id = {context_.ids.next(turn.now()), random_54_bits()};
   flight.client = turn.number_of_client(client.name);
+  if (!submit.template_().empty()) flight.template_id = turn.number_of_template(submit.template_());
   flight.category = draft.category;
   flight.reference = submit.reference();
   flight.network = draft.network;

@@ -17,13 +17,12 @@ namespace postern::vault {
 inline constexpr TimeMs kMaxAhead = 366LL * 24 * 3600 * 1000;
 inline constexpr std::size_t kMaxReference = 128;
 
-// The number of the person whom a message speaks to: by the bank's own reference, or by the address where
-// the bank gives none. Never 0.
-std::uint64_t person_of(const Keys& keys, const std::string& reference, const std::string& address);
-
 // Commits to a text that was sent with this message; tells nothing of it without the keys. One for each version of the key, newest
 // first: new commitments are the first.
 std::vector<std::string> commitments_of(const Keys& keys, const MessageId& id, std::string_view text);
+
+// What is wrong with addresses and preferences; pointers begin with `at`.
+void check(const wire::Recipient& recipient, Zones& zones, const std::string& at, std::vector<templates::Fault>& faults);
 
 class Intake {
  public:
@@ -49,6 +48,8 @@ class Intake {
   // True when the key settled the matter: replayed or reused.
   bool settled_by_key(Turn& turn, const config::Client& client, const wire::Submit& submit, wire::Verdict& verdict);
   void check_words(const config::Client& client, const wire::Submit& submit, Draft& draft) const;
+  // With what is kept of the customer where the submit leaves it out.
+  std::optional<wire::Submit> completed(const wire::Submit& submit) const;
   void check_recipient(const wire::Submit& submit, Draft& draft) const;
   void check_times(TimeMs now, const wire::Submit& submit, Draft& draft) const;
   bool holds(const policy::Condition& condition, const config::Client& client, const wire::Submit& submit, Draft& draft) const;

@@ -3,6 +3,25 @@
 
 namespace postern::vault {
 
+namespace {
+
+std::string name_of(const std::string& reference, const std::string& address) { return reference.empty() ? "address:" + address : "reference:" + reference; }
+
+// 0 says that nobody is meant.
+std::uint64_t number_of(std::uint64_t pseudonym) { return pseudonym == 0 ? 1 : pseudonym; }
+
+}  // namespace
+
+std::uint64_t person_of(const Keys& keys, const std::string& reference, const std::string& address) {
+  return number_of(keys.pseudonym(name_of(reference, address)));
+}
+
+std::vector<std::uint64_t> persons_of(const Keys& keys, const std::string& reference, const std::string& address) {
+  std::vector<std::uint64_t> numbers = keys.pseudonyms(name_of(reference, address));
+  for (std::uint64_t& number : numbers) number = number_of(number);
+  return numbers;
+}
+
 const FieldKey* Persons::keep(FieldKey key) {
   const std::uint64_t person = key.holder();
   age_.push_back(person);

@@ -17,6 +17,11 @@
 
 namespace postern::vault {
 
+// The number of a customer: of the bank's reference, or where there is none of the first address.
+std::uint64_t person_of(const Keys& keys, const std::string& reference, const std::string& address);
+// The same under every version of the key that lives, newest first: one who was known before a rotation may stand under an older one.
+std::vector<std::uint64_t> persons_of(const Keys& keys, const std::string& reference, const std::string& address);
+
 class Persons {
  public:
   Persons(store::Store& store, const Keys& keys, const Ring& ring) : store_(store), keys_(keys), ring_(ring) {}

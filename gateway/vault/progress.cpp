@@ -72,6 +72,8 @@ void Progress::result(Turn& turn, const Peer& peer, const wire::Result& r) {
   engine::Result input;
   input.attempt = found.attempt;
   input.kind = engine_kind(r.kind());
+  // It was called back in time: nothing was wrong with this way, and it may be taken again.
+  if (r.kind() == wire::Result::REFUSED && r.reason() == "cancelled") input.kind = engine::Result::Kind::throttled;
   input.receipts = r.receipts();
   input.parts = static_cast<std::uint8_t>(std::clamp<int>(r.provider_id_size(), 1, kMaxParts));
   input.retry_after_ms = r.retry_after_ms();
@@ -217,6 +219,7 @@ void Progress::reply(Turn& turn, const Peer& peer, const wire::Reply& r) {
   }
   audit::Body body{{audit::Field::provider_id, std::string(cut_utf8(r.provider_id(), kMaxProviderId))},
                    {audit::Field::text, std::string(cut_utf8(r.payload().empty() ? r.text() : r.payload(), kMaxReplyText))}};
+  if (policy::says_stop(context_.config->policy.consent, r.payload().empty() ? r.text() : r.payload())) opt_out(turn, r, found.flight);
   if (found.flight == nullptr) {
     turn.leaf(EventType::replied, body, nullptr, 0, connector);
     return;
@@ -224,6 +227,28 @@ void Progress::reply(Turn& turn, const Peer& peer, const wire::Reply& r) {
   const engine::Outcome outcome = turn.advance(*found.flight, engine::Receipt{found.attempt, AttemptState::replied, 0, /*all_parts=*/true, {}}, body);
   // Another word of the same customer changes no state, but its client hears it.
   if (outcome.ignored) turn.tell_client(found.flight->client, turn.leaf(EventType::replied, body, found.flight, 0, connector));
+}
+
+// The customer wants no more of this. Kept under the address that the word came from, and under the bank's reference where the message it
+// answers tells it: whatever is sent next to either asks for it.
+void Progress::opt_out(Turn& turn, const wire::Reply& r, const Flight* flight) {
+  const policy::ConsentRules& rules = context_.config->policy.consent;
+  const Content* content = flight == nullptr ? nullptr : turn.content(*flight);
+  const std::string reference = content == nullptr ? std::string() : content->recipient;
+  const auto withdraw = [&](const std::string& known_as, const std::string& address) {
+    const Recipient* known = context_.recipients.find(known_as, address);
+    Recipient recipient = known == nullptr ? Recipient() : *known;
+    for (const Category purpose : kCategories) {
+      if ((rules.stops & policy::mask_of(purpose)) == 0) continue;
+      ConsentRecord record{purpose, std::nullopt, false, turn.now(), "reply " + std::string(cut_utf8(r.channel(), 32)), std::string(cut_utf8(r.payload().empty() ? r.text() : r.payload(), kMaxWording))};
+      turn.leaf_of(person_of(context_.keys, known_as, address), EventType::consent_changed, body_of(record), 0);
+      recipient.add(std::move(record));
+    }
+    context_.recipients.save(known_as, address, std::move(recipient), turn.batch());
+  };
+  if (!r.from().empty() && r.from().size() <= kMaxProviderId) withdraw({}, r.from());
+  if (!reference.empty()) withdraw(reference, {});
+  if (const std::string& why = context_.recipients.failure(); !why.empty()) turn.fail_with(why);
 }
 
 // A reply is told until its commit is known; the second telling is recognised by the provider's id.

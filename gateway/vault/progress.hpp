@@ -44,6 +44,7 @@ class Progress {
   ConnectorId spoken_for(Turn& turn, const Peer& peer, const std::string& connector) const;
   bool seen(Turn& turn, ConnectorId connector, const std::string& provider_id);
   void not_spoken_for(const Peer& peer, const std::string& connector);
+  void opt_out(Turn& turn, const wire::Reply& reply, const Flight* flight);
   void unpark(Turn& turn, ConnectorId connector, const std::string& provider_id);
   void apply(Turn& turn, const Found& found, const wire::Receipt& receipt, ConnectorId connector);
 

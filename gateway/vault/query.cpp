@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "gateway/vault/recipient_query.hpp"
+
 namespace postern::vault {
 namespace {
 
@@ -104,6 +106,10 @@ void Queries::query(Turn& turn, Peer& peer, const wire::Query& query) {
     case wire::Query::kMove: move(turn, *client, query.move(), answer); break;
     case wire::Query::kList: list(turn, *client, query.list(), answer); break;
     case wire::Query::kSignal: signal(turn, *client, query.signal(), answer); break;
+    case wire::Query::kRecipient:
+      if (!client->may_keep_recipients) answer.set_outcome(wire::Answer::FORBIDDEN);
+      else answer_recipient(turn, context_, query.recipient(), turn.number_of_client(client->name), answer);
+      break;
     case wire::Query::kEvents: {
       const ClientId number = turn.number_of_client(client->name);
       const std::uint32_t limit = std::clamp<std::uint32_t>(query.events().limit(), 1, kMaxEvents);

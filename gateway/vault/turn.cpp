@@ -183,6 +183,7 @@ void Turn::reach_out(const Flight& flight) {
 void Turn::note(Flight& flight, const engine::Happened& what, bool ended_here, audit::Body&& extra) {
   audit::Body body = std::move(extra);
   if (!what.reason.empty()) body.emplace_back(audit::Field::reason, what.reason);
+  if (!what.basis.empty()) body.emplace_back(audit::Field::consent, what.basis);
   audit::Leaf entry;
   entry.type = what.type;
   entry.message = flight.id;
@@ -243,6 +244,15 @@ std::uint64_t Turn::leaf(EventType type, const audit::Body& body, const Flight* 
   return sequence;
 }
 
+std::uint64_t Turn::leaf_of(std::uint64_t person, EventType type, const audit::Body& body, ClientId client) {
+  audit::Leaf entry;
+  entry.type = type;
+  entry.client = client;
+  const FieldKey* key = context_.persons.find_or_make(person, batch_);
+  if (key == nullptr) fail_with(context_.persons.failure());
+  return context_.log.append(std::move(entry), key == nullptr ? audit::Body{} : body, utc_us_, steady_us_, key);
+}
+
 std::uint64_t Turn::open_leaf(EventType type, const audit::Body& body) {
   audit::Leaf entry;
   entry.type = type;
@@ -273,6 +283,8 @@ Status Turn::commit() {
   if (batch_.empty()) {
     context_.persons.turn_over(/*committed=*/true);
     context_.sightings.turn_over();
+    context_.recipients.turn_over();
+    context_.halts.turn_over(/*committed=*/true);
     drop_contents();
     trim();
     return {};
@@ -294,6 +306,8 @@ Status Turn::commit() {
   drop_contents();
   context_.persons.turn_over(/*committed=*/true);
   context_.sightings.turn_over();
+  context_.recipients.turn_over();
+  context_.halts.turn_over(/*committed=*/true);
   dirty_.clear();
   batch_ = {};
   fresh_names_.clear();
@@ -330,6 +344,8 @@ void Turn::abandon() {
   forget();
   context_.persons.turn_over(/*committed=*/false);
   context_.sightings.turn_over();
+  context_.recipients.turn_over();
+  context_.halts.turn_over(/*committed=*/false);
   for (const std::uint16_t id : fresh_names_) context_.names.forget(id);
   fresh_names_.clear();
   context_.log.put_back(std::move(mark_before_));

@@ -71,6 +71,11 @@ class Turn {
   ClientId number_of_client(const std::string& name) { return number_of("client:" + name); }
   ConnectorId number_of_connector(const std::string& name) { return number_of("connector:" + name); }
 
+  TemplateId number_of_template(const std::string& name) { return number_of("template:" + name); }
+
+  // A leaf that speaks of a person beside messages; sealed to the person. Returns its sequence.
+  std::uint64_t leaf_of(std::uint64_t person, EventType type, const audit::Body& body, ClientId client);
+
   store::Batch& batch() { return batch_; }
   const std::vector<ClientId>& clients_with_events() const { return told_clients_; }
 

@@ -68,6 +68,9 @@ Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config>
                                          std::move(mark), Names(*names), *newest));
   vault->context_.metrics.waiting = *waiting;
   vault->progress_.begin_with(*parked);
+  vault->recipients_.open();
+  if (const Status halted = vault->halts_.open(); !halted) return fail(halted.what());
+  vault->more_ = vault->halts_.busy();
   // Before anything is written.
   std::uint64_t generation = 0;
   const Result<std::string> put_back = vault->put_back(opening, generation);
@@ -184,10 +187,12 @@ Vault::Vault(std::shared_ptr<const config::Config> config, Keys keys, std::uint6
       ring_(std::move(ring)),
       persons_(*store_, keys_, ring_),
       sightings_(*store_),
+      recipients_(*store_, keys_, persons_),
+      halts_(*store_),
       folder_(std::move(folder)),
       clock_(std::move(clock)),
       log_(keys_, std::move(mark)),
-      context_{std::move(config), nullptr, *store_, keys_, log_, persons_, sightings_, std::move(names), KeySource(newest), {}, {}, true},
+      context_{std::move(config), nullptr, *store_, keys_, log_, persons_, sightings_, recipients_, halts_, std::move(names), KeySource(newest), {}, {}, true},
       dispatcher_(context_, peers_),
       gate_(context_),
       turn_(context_, dispatcher_, [this](const Flight& flight, const Step& step) { return route(flight, step); },
@@ -301,9 +306,10 @@ Status Vault::turn() {
       take(said);
       if (turn_.failed()) return;
     }
+    halts_.step(turn_);
     dispatcher_.run(turn_);
     ring_keeper_.step(turn_);
-    more_ = more_ || dispatcher_.more() || ring_keeper_.busy();
+    more_ = more_ || dispatcher_.more() || ring_keeper_.busy() || halts_.busy();
   });
 }
 
@@ -356,6 +362,40 @@ Result<std::uint64_t> Vault::erase(std::uint64_t person, const std::string& acto
   if (!done) return fail(done.what());
   more_ = more_ || ring_keeper_.busy();
   return leaf;
+}
+
+std::optional<std::uint16_t> Vault::number_of(Halt::Kind kind, const std::string& name) const {
+  switch (kind) {
+    case Halt::Kind::category: {
+      const std::optional<Category> category = category_named(name);
+      return category ? std::optional(static_cast<std::uint16_t>(*category)) : std::nullopt;
+    }
+    case Halt::Kind::template_: return context_.names.find("template:" + name);
+    case Halt::Kind::client: return context_.names.find("client:" + name);
+  }
+  return std::nullopt;
+}
+
+Result<std::size_t> Vault::halt(Halt halt) {
+  std::size_t called_back = 0;
+  const Status done = turn([&](Turn& t) {
+    t.leaf(EventType::halted, {{audit::Field::actor, halt.actor}, {audit::Field::object, halt.words()}, {audit::Field::text, halt.reason}});
+    called_back = dispatcher_.call_back_all(t, [&halt](const Flight& flight) { return halt.covers(flight); });
+    halts_.add(std::move(halt), t.batch());
+  });
+  if (!done) return fail(done.what());
+  return called_back;
+}
+
+Status Vault::resume(Halt::Kind kind, std::uint16_t number, const std::string& actor) {
+  const Halt* halt = halts_.find(kind, number);
+  if (halt == nullptr) return {};
+  const Status done = turn([&](Turn& t) {
+    t.leaf(EventType::resumed, {{audit::Field::actor, actor}, {audit::Field::object, halt->words()}});
+    halts_.remove(kind, number, t.batch());
+  });
+  more_ = more_ || halts_.busy();
+  return done;
 }
 
 std::optional<std::string> Vault::erasure_certificate(std::uint64_t person, std::uint64_t erased_leaf) const {
@@ -444,7 +484,11 @@ bool Vault::ended_badly() {
 
 Status Vault::reload(std::shared_ptr<const config::Config> config) {
   std::swap(context_.config, config);
-  const Status told = turn([&](Turn& t) { t.leaf(EventType::config_loaded, {{audit::Field::object, context_.config->sha256}}); });
+  const Status told = turn([&](Turn& t) {
+    t.leaf(EventType::config_loaded, {{audit::Field::object, context_.config->sha256}});
+    halts_.look_again(t.batch());
+  });
+  more_ = more_ || halts_.busy();
   if (!told) std::swap(context_.config, config);
   return told;
 }

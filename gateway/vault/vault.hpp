@@ -62,6 +62,14 @@ class Vault {
   // Destroys the person's key; final once a renewal of the ring, which begins now, has ended. Returns the
   // sequence of the leaf that says so.
   Result<std::uint64_t> erase(std::uint64_t person, const std::string& actor);
+  // Stops every message of a template, a category or a client: from the return on nothing of it is handed over, and what connectors hold
+  // unsent is called back; returns how many attempts that were. Not while it is halted already. Errors: the store's.
+  Result<std::size_t> halt(Halt halt);
+  // Lets it go on; nothing happens when it is not halted. Errors: the store's.
+  Status resume(Halt::Kind kind, std::uint16_t number, const std::string& actor);
+  // The number by which a halt knows what it stops; nothing: there is none of that name.
+  std::optional<std::uint16_t> number_of(Halt::Kind kind, const std::string& name) const;
+
   // The signed certificate of an erasure; nothing while it is not final.
   std::optional<std::string> erasure_certificate(std::uint64_t person, std::uint64_t erased_leaf) const;
 
@@ -127,6 +135,8 @@ class Vault {
   Ring ring_;
   Persons persons_;
   Sightings sightings_;
+  Recipients recipients_;
+  Halts halts_;
   std::string folder_;
   Clock clock_;
   audit::Log log_;

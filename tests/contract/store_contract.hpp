@@ -357,12 +357,14 @@ TEST_P(StoreContract, ASightingKnowsWhatWasSaid) {
 }
 
 TEST_P(StoreContract, ARecipientIsReplacedAndGoesWithItsPerson) {
+  EXPECT_FALSE(*store->has_recipients());
   Batch batch;
   batch.recipients = {{UINT64_MAX, Bytes{1}}, {7, Bytes{2}}, {8, Bytes{3}}};
   commit(batch);
   batch.recipients = {{7, Bytes{4}}};
   commit(batch);
   reopen();
+  EXPECT_TRUE(*store->has_recipients());
   EXPECT_EQ(**store->recipient(UINT64_MAX), Bytes{1});
   EXPECT_EQ(**store->recipient(7), Bytes{4});
   EXPECT_FALSE(store->recipient(9)->has_value());

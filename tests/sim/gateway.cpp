@@ -18,7 +18,9 @@ Gateway::Gateway(std::shared_ptr<const config::Config> config, const Ground& gro
       log_(ground.keys, mark_of(*store_)),
       persons_(*store_, ground.keys, ground.ring),
       sightings_(*store_),
-      context_{std::move(config), nullptr, *store_, ground.keys, log_, persons_, sightings_, vault::Names(*store_->names()), KeySource(*store_->newest_key()), {}, {}, true},
+      recipients_(*store_, ground.keys, persons_),
+      halts_(*store_),
+      context_{std::move(config), nullptr, *store_, ground.keys, log_, persons_, sightings_, recipients_, halts_, vault::Names(*store_->names()), KeySource(*store_->newest_key()), {}, {}, true},
       dispatcher_(context_, peers_),
       turn_(context_, dispatcher_, [this, route](const Flight& flight, const Step& step) { return route(*this, flight, step); }, std::move(gate)),
       progress_(context_, dispatcher_) {

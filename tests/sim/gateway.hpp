@@ -63,6 +63,8 @@ class Gateway {
   audit::Log log_;
   vault::Persons persons_;
   vault::Sightings sightings_;
+  vault::Recipients recipients_;
+  vault::Halts halts_;
   vault::Context context_;
   vault::Peers peers_;
   vault::Dispatcher dispatcher_;

@@ -53,6 +53,7 @@ channel = "email"
 identities = ["spiffe://bank.example/core"]
 categories = ["otp", "security", "transaction", "service", "marketing"]
 metrics = true
+recipients = true
 [clients.cards]
 identities = ["spiffe://bank.example/cards"]
 categories = ["service"]

@@ -189,6 +189,41 @@ http::Response signal_response(const wire::Answer& answer) {
   return http::json_response(200, std::move(body));
 }
 
+http::Response recipient_response(const wire::Answer& answer) {
+  if (answer.outcome() == wire::Answer::NOT_FOUND) return to_response(refused(404, "not-found", "Nothing is kept of a customer of this reference."));
+  if (answer.outcome() == wire::Answer::BAD_REQUEST && answer.problem_size() > 0) {
+    Outcome outcome = refused(422, "invalid", "Nothing was changed; each fault is listed with its place.");
+    for (const wire::Problem& p : answer.problem()) outcome.faults.push_back({p.pointer(), p.code(), p.detail()});
+    return to_response(outcome);
+  }
+  if (answer.outcome() != wire::Answer::OK) return to_response(query_refusal(answer));
+  const wire::Recipient& r = answer.recipient().recipient();
+  std::string body;
+  json::Writer w(body);
+  w.object().key("reference").text(r.reference());
+  write_optional(w, "phone", r.phone().empty() ? std::string() : "+" + r.phone());
+  write_optional(w, "email", r.email());
+  write_optional(w, "whatsapp", r.whatsapp().empty() ? std::string() : "+" + r.whatsapp());
+  if (r.push_size() > 0) {
+    w.key("push").array();
+    for (const wire::PushToken& t : r.push()) w.object().key("token").text(t.token()).key("platform").text(t.platform()).end_object();
+    w.end_array();
+  }
+  write_optional(w, "locale", r.locale());
+  write_optional(w, "time_zone", r.time_zone());
+  write_optional(w, "preferred", r.preferred());
+  w.key("consents").array();
+  for (const wire::ConsentView& c : answer.recipient().consent()) {
+    w.object().key("purpose").text(category_word(c.purpose()));
+    write_optional(w, "channel", c.channel());
+    w.key("given").boolean(c.given());
+    write_time(w, "at", c.at_ms());
+    w.key("source").text(c.source()).key("wording").text(c.wording()).key("hash").text(c.hash()).end_object();
+  }
+  w.end_array().end_object();
+  return http::json_response(200, std::move(body));
+}
+
 http::Response events_response(const wire::Answer& answer) {
   if (answer.outcome() != wire::Answer::OK) return to_response(query_refusal(answer));
   std::string body;

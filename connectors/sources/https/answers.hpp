@@ -37,6 +37,7 @@ std::string to_line(std::size_t index, const Outcome& outcome);
 http::Response message_response(const wire::Answer& answer);
 http::Response list_response(const wire::Answer& answer);
 http::Response signal_response(const wire::Answer& answer);
+http::Response recipient_response(const wire::Answer& answer);
 http::Response events_response(const wire::Answer& answer);
 http::Response no_events_response(std::uint64_t cursor);
 // 204 for OK, else the error that every question to the vault can end with.

@@ -42,6 +42,8 @@ http::Admission Api::admit(const http::Request& head) {
     case Route::validate:
     case Route::move:
     case Route::signal:
+    case Route::keep_recipient:
+    case Route::consent:
     case Route::receipts:
       return {body_limit_, std::nullopt};
     case Route::batch:
@@ -49,6 +51,8 @@ http::Admission Api::admit(const http::Request& head) {
     case Route::list:
     case Route::read:
     case Route::cancel:
+    case Route::show_recipient:
+    case Route::forget_recipient:
     case Route::events:
     case Route::metrics:
     case Route::openapi:
@@ -103,6 +107,17 @@ void Api::serve(const http::Request& request, http::Answer answer) {
       return queries_.move(identity, target->id, request.body, body_limit_, std::move(reply));
     case Route::signal:
       return queries_.signal(identity, request.body, body_limit_, std::move(reply));
+    case Route::show_recipient:
+      return queries_.show_recipient(identity, target->reference, std::move(reply));
+    case Route::forget_recipient:
+      return queries_.forget_recipient(identity, target->reference, std::move(reply));
+    case Route::keep_recipient: {
+      wire::Recipient recipient;
+      if (auto refusal = submissions_.read_recipient(request.body, recipient)) return reply.send(to_response(outcome_of(std::move(*refusal))));
+      return queries_.keep_recipient(identity, target->reference, std::move(recipient), std::move(reply));
+    }
+    case Route::consent:
+      return queries_.consent(identity, target->reference, request.body, body_limit_, std::move(reply));
     case Route::list: {
       auto asked = parse_list_query(request.query);
       if (!asked) return reply.send(std::move(asked.error()));

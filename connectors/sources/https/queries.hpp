@@ -34,6 +34,12 @@ class Queries {
   void move(std::string_view identity, std::string_view id, std::string_view body, std::size_t limit, Reply reply);
   // {"event": name, "id": message | "recipient": the bank's name of the customer}: it ends the messages that wait for it.
   void signal(std::string_view identity, std::string_view body, std::size_t limit, Reply reply);
+  // What the gateway keeps of a customer: shown or forgotten; kept anew; one more statement of the customer,
+  // {"purpose", "channel", "given", "source", "wording", "at"}.
+  void show_recipient(std::string_view identity, const std::string& reference, Reply reply);
+  void forget_recipient(std::string_view identity, const std::string& reference, Reply reply);
+  void keep_recipient(std::string_view identity, const std::string& reference, wire::Recipient&& recipient, Reply reply);
+  void consent(std::string_view identity, const std::string& reference, std::string_view body, std::size_t limit, Reply reply);
   void events(std::string_view identity, const EventsQuery& asked, Reply reply);
   void receipts(std::string_view identity, std::string_view body, std::size_t limit, Reply reply);
   // `own` is the text of this process's own metrics, which are told even when the vault is away.

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::string_view kMessages = "/v1/messages";
 constexpr std::string_view kOneMessage = "/v1/messages/";
+constexpr std::string_view kOneRecipient = "/v1/recipients/", kConsents = "/consents";
+constexpr std::size_t kMaxReference = 128;
 
 struct Entry {
   std::string_view path, method;
@@ -93,6 +95,42 @@ std::expected<Target, http::Response> with_body(const http::Request& head, const
   return Target{entry.route, id};
 }
 
+// A segment of a path as what it stands for; nothing for what is no name of a customer.
+std::optional<std::string> decoded_reference(std::string_view segment) {
+  const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
+  std::string reference;
+  for (std::size_t i = 0; i < segment.size(); ++i) {
+    if (segment[i] == '/') return std::nullopt;
+    if (segment[i] != '%') {
+      reference += segment[i];
+      continue;
+    }
+    if (i + 2 >= segment.size() || digit(segment[i + 1]) < 0 || digit(segment[i + 2]) < 0) return std::nullopt;
+    reference += static_cast<char>(digit(segment[i + 1]) * 16 + digit(segment[i + 2]));
+    i += 2;
+  }
+  if (reference.empty() || reference.size() > kMaxReference) return std::nullopt;
+  return reference;
+}
+
+std::expected<Target, http::Response> recipient_target(const http::Request& head) {
+  std::string_view rest = head.path.substr(kOneRecipient.size());
+  const bool consents = rest.ends_with(kConsents);
+  if (consents) rest.remove_suffix(kConsents.size());
+  std::optional<std::string> reference = decoded_reference(rest);
+  if (!reference) return std::unexpected(not_found());
+  const auto target = [&](Route route, std::string_view content) {
+    std::expected<Target, http::Response> found = with_body(head, {head.path, head.method, route, content}, {});
+    if (found) found->reference = std::move(*reference);
+    return found;
+  };
+  if (consents) return head.method == "POST" ? target(Route::consent, http::kJson) : std::unexpected(wrong_method("POST"));
+  if (head.method == "GET") return target(Route::show_recipient, "");
+  if (head.method == "PUT") return target(Route::keep_recipient, http::kJson);
+  if (head.method == "DELETE") return target(Route::forget_recipient, "");
+  return std::unexpected(wrong_method("GET, PUT, DELETE"));
+}
+
 }  // namespace
 
 bool is_uuid(std::string_view text) {
@@ -114,6 +152,7 @@ std::expected<Target, http::Response> find_target(const http::Request& head) {
     if (head.method == "PATCH") return with_body(head, {id, "PATCH", Route::move, http::kJson}, id);
     return std::unexpected(wrong_method("GET, DELETE, PATCH"));
   }
+  if (head.path.starts_with(kOneRecipient)) return recipient_target(head);
   std::string allow;
   for (const Entry& entry : kEntries) {
     if (entry.path != head.path) continue;
@@ -141,6 +180,14 @@ std::string_view route_word(Route route) {
       return "read";
     case Route::cancel:
       return "cancel";
+    case Route::show_recipient:
+      return "show_recipient";
+    case Route::keep_recipient:
+      return "keep_recipient";
+    case Route::forget_recipient:
+      return "forget_recipient";
+    case Route::consent:
+      return "consent";
     case Route::events:
       return "events";
     case Route::receipts:

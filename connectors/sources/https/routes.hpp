@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <expected>
+#include <string>
 #include <string_view>
 
 #include "connectors/sources/http/request_parser.hpp"
@@ -13,15 +14,17 @@
 
 namespace postern::https {
 
-enum class Route : std::uint8_t { submit, batch, validate, list, read, cancel, move, signal, events, receipts, metrics, openapi, health };
+enum class Route : std::uint8_t { submit, batch, validate, list, read, cancel, move, signal, show_recipient, keep_recipient, forget_recipient, consent, events, receipts, metrics, openapi, health };
 
-inline constexpr std::array<Route, 13> kRoutes = {Route::submit, Route::batch,  Route::validate, Route::list,    Route::read,
-                                                  Route::cancel, Route::move,   Route::signal,   Route::events,  Route::receipts,
+inline constexpr std::array<Route, 17> kRoutes = {Route::submit, Route::batch,  Route::validate, Route::list,    Route::read,
+                                                  Route::cancel, Route::move,   Route::signal,   Route::show_recipient, Route::keep_recipient,
+                                                  Route::forget_recipient, Route::consent, Route::events,  Route::receipts,
                                                   Route::metrics, Route::openapi, Route::health};
 
 struct Target {
   Route route = Route::health;
   std::string_view id;  // of Route::read, cancel and move: a UUID in canonical form
+  std::string reference = {};  // of the routes of a recipient: the bank's own name for the customer, decoded
 };
 
 // The target of a request, or 404, 405 (with Allow) or 415.

@@ -44,6 +44,8 @@ class Submissions {
   void on_time(std::int64_t now_ms);
 
   std::size_t outstanding() const { return waiting_.size(); }
+  // SubmitReader::read_recipient().
+  std::optional<Refusal> read_recipient(std::string_view body, wire::Recipient& out) { return reader_.read_recipient(body, out); }
   std::uint64_t outside_plan() const { return reader_.outside_plan(); }
 
  private:

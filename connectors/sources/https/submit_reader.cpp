@@ -64,6 +64,13 @@ class SubmitReading {
     return std::move(faults_);
   }
 
+  // What is kept of a customer: the fields of a message's recipient.
+  std::vector<http::Fault> run_recipient(Value root) {
+    if (root.is(Kind::object)) recipient_fields(root);
+    else fault(root, "wrong-type", "This must be a JSON object.");
+    return std::move(faults_);
+  }
+
  private:
   void member(Value v) {
     const std::string_view key = v.key();
@@ -123,6 +130,14 @@ class SubmitReading {
 
   void recipient(Value object) {
     if (!object.is(Kind::object)) return wrong_type(object, "an object");
+    recipient_fields(object);
+    static constexpr std::array<std::string_view, 5> kWays = {"reference", "phone", "email", "push", "whatsapp"};
+    if (std::none_of(kWays.begin(), kWays.end(),
+                     [&object](std::string_view way) { return static_cast<bool>(object.find(way)); }))
+      fault(object, "address-missing", "Give at least one of: reference, phone, email, push, whatsapp.");
+  }
+
+  void recipient_fields(Value object) {
     wire::Recipient& to = *out_.mutable_recipient();
     for (Value v = object.first(); v; v = v.next()) {
       const std::string_view key = v.key();
@@ -145,10 +160,6 @@ class SubmitReading {
       else
         unknown(v);
     }
-    static constexpr std::array<std::string_view, 5> kWays = {"reference", "phone", "email", "push", "whatsapp"};
-    if (std::none_of(kWays.begin(), kWays.end(),
-                     [&object](std::string_view way) { return static_cast<bool>(object.find(way)); }))
-      fault(object, "address-missing", "Give at least one of: reference, phone, email, push, whatsapp.");
   }
 
   void read_phone(Value v, phone::Need need, std::string& to) {
@@ -302,6 +313,16 @@ std::optional<Refusal> SubmitReader::read(std::string_view body, Form form, std:
   if (!faults.empty())
     return Refusal{422, "invalid", "The message has faults; each is listed with its place.", std::move(faults)};
   out.set_fingerprint(sha256_(body));
+  return std::nullopt;
+}
+
+std::optional<Refusal> SubmitReader::read_recipient(std::string_view body, wire::Recipient& out) {
+  if (const auto error = document_.parse(body, options_.body_limit)) return refusal_of(*error);
+  wire::Submit submit;
+  std::vector<http::Fault> faults = SubmitReading(*this, Form::single, 0, submit).run_recipient(document_.root());
+  document_.wipe();
+  if (!faults.empty()) return Refusal{422, "invalid", "The recipient has faults; each is listed with its place.", std::move(faults)};
+  out.Swap(submit.mutable_recipient());
   return std::nullopt;
 }
 

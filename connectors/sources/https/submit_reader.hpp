@@ -60,6 +60,9 @@ class SubmitReader {
   // refusal `out` is unspecified. `now_ms` is what a relative deadline counts from.
   std::optional<Refusal> read(std::string_view body, Form form, std::int64_t now_ms, wire::Submit& out);
 
+  // What is kept of a customer: the fields of a message's recipient, each of which may be left out.
+  std::optional<Refusal> read_recipient(std::string_view body, wire::Recipient& out);
+
   // Numbers that passed although the number plan does not know them.
   std::uint64_t outside_plan() const { return outside_plan_; }
 

@@ -6,6 +6,7 @@
 
 #include "gateway/domain/content.hpp"
 #include "gateway/domain/flight.hpp"
+#include "gateway/domain/recipient.hpp"
 
 namespace postern {
 namespace {
@@ -29,6 +30,7 @@ Flight flight_of(Random& random) {
   Flight f;
   f.id = {static_cast<MessageKey>(random.any() >> 2), random.any() & ((1ULL << 54) - 1)};
   f.client = static_cast<ClientId>(random.any());
+  f.template_id = static_cast<TemplateId>(random.any());
   f.category = kCategories[random.below(kCategories.size())];
   const MessageState states[] = {MessageState::scheduled, MessageState::active, MessageState::reached, MessageState::failed,
                                  MessageState::expired, MessageState::cancelled, MessageState::suppressed};
@@ -79,6 +81,7 @@ Flight flight_of(Random& random) {
 void expect_same(const Flight& a, const Flight& b) {
   EXPECT_EQ(a.id, b.id);
   EXPECT_EQ(a.client, b.client);
+  EXPECT_EQ(a.template_id, b.template_id);
   EXPECT_EQ(a.category, b.category);
   EXPECT_EQ(a.state, b.state);
   EXPECT_EQ(a.reason, b.reason);
@@ -286,6 +289,81 @@ TEST(ContentRow, IsNothingAtEveryTruncationAndSurvivesEveryFlippedBit) {
       bad[at] ^= static_cast<std::uint8_t>(1U << at % 8);
       if (const std::optional<Content> read = decode_content(bad)) (void)encode(*read);
     }
+  }
+}
+
+Recipient recipient_of(Random& random) {
+  Recipient r;
+  r.phone = random.text(15);
+  r.email = random.text(300);
+  r.whatsapp = random.text(15);
+  r.locale = random.text(35);
+  r.time_zone = random.text(64);
+  r.preferred = random.text(10);
+  for (std::size_t left = random.below(11); left > 0; --left) {
+    std::string token = random.text(4096);
+    r.push.push_back({std::move(token), random.text(4)});
+  }
+  for (std::size_t left = random.below(kMaxConsents + 1); left > 0; --left) {
+    ConsentRecord c;
+    c.purpose = kCategories[random.below(kCategories.size())];
+    if (random.below(2) == 0) c.channel = static_cast<Channel>(1 + random.below(7));
+    c.given = random.below(2) == 0;
+    c.at_ms = static_cast<TimeMs>(random.below(1'900'000'000'000));
+    c.source = random.text(kMaxSource);
+    c.wording = random.text(kMaxWording);
+    r.consents.push_back(std::move(c));
+  }
+  return r;
+}
+
+TEST(RecipientRow, GivesBackWhatIsKept) {
+  Random random(21);
+  for (int i = 0; i < 100; ++i) {
+    const Recipient recipient = recipient_of(random);
+    const Bytes row = encode(recipient);
+    const std::optional<Recipient> back = decode_recipient(row);
+    ASSERT_TRUE(back.has_value());
+    EXPECT_EQ(encode(*back), row);
+    EXPECT_EQ(back->email, recipient.email);
+    EXPECT_EQ(back->consents.size(), recipient.consents.size());
+  }
+}
+
+TEST(RecipientRow, IsNothingAtEveryTruncationAndWithBytesAdded) {
+  Random random(22);
+  Recipient recipient = recipient_of(random);
+  recipient.push.resize(std::min<std::size_t>(recipient.push.size(), 1));
+  Bytes row = encode(recipient);
+  for (std::size_t size = 0; size < row.size(); size += 1 + size / 64) EXPECT_FALSE(decode_recipient(ByteView(row).first(size)).has_value());
+  row.push_back(0);
+  EXPECT_FALSE(decode_recipient(row).has_value());
+}
+
+TEST(RecipientRow, AFullHistoryLosesOnlyWhatDecidesNothing) {
+  Random random(23);
+  for (int round = 0; round < 50; ++round) {
+    Recipient recipient;
+    std::vector<ConsentRecord> all;
+    for (int i = 0; i < 300; ++i) {
+      ConsentRecord c;
+      c.purpose = kCategories[random.below(kCategories.size())];
+      if (random.below(4) != 0) c.channel = static_cast<Channel>(1 + random.below(7));
+      c.given = random.below(2) == 0;
+      c.at_ms = static_cast<TimeMs>(random.below(50));
+      all.push_back(c);
+      recipient.add(c);
+    }
+    EXPECT_EQ(recipient.consents.size(), kMaxConsents);
+    Recipient everything;
+    everything.consents = all;
+    for (const Category purpose : kCategories)
+      for (int channel = 1; channel <= 7; ++channel) {
+        const ConsentRecord* kept = recipient.consent(purpose, static_cast<Channel>(channel));
+        const ConsentRecord* whole = everything.consent(purpose, static_cast<Channel>(channel));
+        ASSERT_EQ(kept == nullptr, whole == nullptr);
+        if (whole != nullptr) EXPECT_EQ(encode(*kept), encode(*whole));
+      }
   }
 }
 

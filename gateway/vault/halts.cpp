@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/vault/halts.hpp"
+
+#include <algorithm>
+
+#include "gateway/vault/turn.hpp"
+
+namespace postern::vault {
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+constexpr std::size_t kPage = 500;
+
+std::optional<std::vector<Halt>> decode(ByteView bytes, bool& looking) {
+  ByteReader in(bytes);
+  std::vector<Halt> halts;
+  if (in.u8() != kVersion) return std::nullopt;
+  const std::uint8_t marks = in.u8(), count = in.u8();
+  if (marks > 1 || count > Halts::kMost) return std::nullopt;
+  looking = marks == 1;
+  for (std::uint8_t i = 0; i < count && in.ok(); ++i) {
+    Halt halt;
+    const std::uint8_t kind = in.u8();
+    if (kind < 1 || kind > 3) return std::nullopt;
+    halt.kind = static_cast<Halt::Kind>(kind);
+    halt.number = in.u16();
+    halt.name = in.text8();
+    halt.actor = in.text8();
+    halt.reason = in.text16();
+    halt.at_ms = in.i64();
+    halts.push_back(std::move(halt));
+  }
+  if (!in.finish()) return std::nullopt;
+  return halts;
+}
+
+}  // namespace
+
+bool Halt::covers(const Flight& flight) const {
+  switch (kind) {
+    case Kind::template_: return flight.template_id == number;
+    case Kind::category: return static_cast<std::uint16_t>(flight.category) == number;
+    case Kind::client: return flight.client == number;
+  }
+  return false;
+}
+
+std::string Halt::words() const {
+  switch (kind) {
+    case Kind::template_: return "template " + name;
+    case Kind::category: return "category " + name;
+    case Kind::client: return "client " + name;
+  }
+  return name;
+}
+
+Status Halts::open() {
+  const Result<std::optional<Bytes>> kept = store_.kept(store::Kept::halts);
+  if (!kept) return fail(kept.what());
+  if (!*kept) return {};
+  std::optional<std::vector<Halt>> halts = decode(**kept, looking_);
+  if (!halts) return fail("what was halted cannot be read; restore the store from a backup");
+  now_ = durable_ = std::move(*halts);
+  durable_looking_ = looking_;
+  return {};
+}
+
+const Halt* Halts::find(Halt::Kind kind, std::uint16_t number) const {
+  const auto found = std::ranges::find_if(now_, [&](const Halt& h) { return h.kind == kind && h.number == number; });
+  return found == now_.end() ? nullptr : &*found;
+}
+
+const Halt* Halts::covering(const Flight& flight) const {
+  const auto found = std::ranges::find_if(now_, [&](const Halt& h) { return h.covers(flight); });
+  return found == now_.end() ? nullptr : &*found;
+}
+
+void Halts::add(Halt halt, store::Batch& batch) {
+  now_.push_back(std::move(halt));
+  keep(batch);
+}
+
+void Halts::remove(Halt::Kind kind, std::uint16_t number, store::Batch& batch) {
+  std::erase_if(now_, [&](const Halt& h) { return h.kind == kind && h.number == number; });
+  look_again(batch);
+}
+
+void Halts::look_again(store::Batch& batch) {
+  looking_ = true;
+  next_ = 0;
+  keep(batch);
+}
+
+void Halts::keep(store::Batch& batch) {
+  Bytes bytes;
+  ByteWriter out(bytes);
+  out.u8(kVersion);
+  out.u8(looking_ ? 1 : 0);
+  out.u8(static_cast<std::uint8_t>(now_.size()));
+  for (const Halt& halt : now_) {
+    out.u8(static_cast<std::uint8_t>(halt.kind));
+    out.u16(halt.number);
+    out.text8(halt.name);
+    out.text8(halt.actor);
+    out.text16(halt.reason);
+    out.i64(halt.at_ms);
+  }
+  batch.kept.emplace_back(store::Kept::halts, std::move(bytes));
+  changed_ = true;
+}
+
+void Halts::step(Turn& turn) {
+  if (!looking_) return;
+  const Result<std::vector<store::FlightRow>> rows = store_.scan(next_, kPage);
+  if (!rows) return turn.fail_with(rows.what());
+  for (const store::FlightRow& row : *rows) {
+    next_ = row.key;
+    if (row.wake_ms == 0) continue;   // ended
+    Flight* flight = turn.take(row);
+    if (flight == nullptr) return;
+    if (std::ranges::any_of(flight->plan, &Step::held)) turn.advance(*flight, engine::Resume{});
+  }
+  if (rows->size() == kPage) return;
+  looking_ = false;
+  keep(turn.batch());
+}
+
+void Halts::turn_over(bool committed) {
+  if (committed) {
+    after_ = next_;
+    if (std::exchange(changed_, false)) durable_ = now_, durable_looking_ = looking_;
+    return;
+  }
+  next_ = after_;
+  if (std::exchange(changed_, false)) now_ = durable_, looking_ = durable_looking_;
+}
+
+}  // namespace postern::vault

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Purpose: what administrators have stopped: every message of a template, a category or a client waits where it stands, queue, retries and
+// steps to come, until they let it go on. Kept over restarts. When something is let go, or the policy changes, every message that a policy
+// holds is looked at again, page by page between other work; a restart begins that anew.
+// Used by: gateway/vault. Threads: one. Ownership: the list; borrows the store. Errors: a list that cannot be read is told by open().
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/store/store.hpp"
+
+namespace postern::vault {
+
+class Turn;
+
+struct Halt {
+  enum class Kind : std::uint8_t { template_ = 1, category = 2, client = 3 };
+  Kind kind = Kind::template_;
+  std::uint16_t number = 0;     // of the template's or client's name; the category
+  std::string name, actor, reason;
+  TimeMs at_ms = 0;
+
+  bool covers(const Flight& flight) const;
+  std::string words() const;    // "template loan-offer"
+};
+
+class Halts {
+ public:
+  explicit Halts(store::Store& store) : store_(store) {}
+  static constexpr std::size_t kMost = 200;
+
+  Status open();
+
+  const std::vector<Halt>& all() const { return now_; }
+  const Halt* find(Halt::Kind kind, std::uint16_t number) const;
+  // The one that stops this message; null: none does.
+  const Halt* covering(const Flight& flight) const;
+
+  void add(Halt halt, store::Batch& batch);
+  // Lets go, and begins to look at what it held.
+  void remove(Halt::Kind kind, std::uint16_t number, store::Batch& batch);
+  // The policy is another one: what it holds is looked at again.
+  void look_again(store::Batch& batch);
+
+  // Looks at the next page of messages, if there is anything to look for.
+  void step(Turn& turn);
+  bool busy() const { return looking_; }
+  void turn_over(bool committed);
+
+ private:
+  void keep(store::Batch& batch);
+
+  store::Store& store_;
+  std::vector<Halt> now_, durable_;
+  bool looking_ = false, durable_looking_ = false, changed_ = false;
+  MessageKey after_ = 0, next_ = 0;
+};
+
+}  // namespace postern::vault
