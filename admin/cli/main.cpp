@@ -31,6 +31,7 @@ struct Line {
   HaltOptions halt;
   NumbersOptions numbers;
   ConfigOptions config;
+  RehearseOptions rehearse;
   DoctorOptions doctor;
   std::vector<std::string> sandbox;
   std::function<int()> run;
@@ -233,6 +234,19 @@ void add_config(CLI::App& app, Line& line) {
   verb(*config, line, "reload", "put the changed files into force", "postern config reload", [&] { return config_reload(line.common); });
 }
 
+void add_rehearse(CLI::App& app, Line& line) {
+  CLI::App* play = verb(app, line, "rehearse", "play days of traffic against this configuration, with faults, and report what becomes of each kind of message; sends nothing, needs no gateway",
+                        "postern rehearse --config /etc/postern/posternd.toml --days 30 --messages 1000000 --seed 7", [&] { return rehearse(line.common, line.rehearse); });
+  play->add_option("--config", line.rehearse.file, "posternd's configuration");
+  play->add_option("--days", line.rehearse.days, "how many days; 30 unless said");
+  play->add_option("--messages", line.rehearse.messages, "how many messages in all; 100000 unless said");
+  play->add_option("--customers", line.rehearse.customers, "how many customers; one for every twenty messages unless said");
+  play->add_option("--seed", line.rehearse.seed, "the same seed is the same report, to the byte; 1 unless said");
+  play->add_option("--begin", line.rehearse.begin, "the first day, like 2027-03-20: clocks change when they do");
+  play->add_option("--faults", line.rehearse.faults, "none, usual or heavy; usual unless said");
+  play->add_option("--jobs", line.rehearse.jobs, "processes; one for each processor unless said");
+}
+
 void add_sandbox(CLI::App& app, Line& line) {
   CLI::App* box = app.add_subcommand("sandbox", "a small bank and a simulated world to try things in: up DIR, phones DIR, status DIR, down DIR, help");
   box->footer("Example:\n  postern sandbox up ./bank");
@@ -265,6 +279,7 @@ int main(int argc, char** argv) {
   add_halt(app, line);
   add_numbers(app, line);
   add_config(app, line);
+  add_rehearse(app, line);
   add_sandbox(app, line);
   try {
     app.parse(argc, argv);

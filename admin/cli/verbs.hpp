@@ -110,6 +110,11 @@ struct ConfigOptions { std::string file = "/etc/postern/posternd.toml"; };
 int config_check(const Common& common, const ConfigOptions& options);
 int config_reload(const Common& common);
 
+// Empty: what postern-rehearse takes unless told otherwise. It checks the values.
+struct RehearseOptions { std::string file = "/etc/postern/posternd.toml", days, messages, customers, seed, begin, faults, jobs; };
+// Runs postern-rehearse; works without a gateway. Exit code 1 when a promise was broken, 3 when the configuration is faulty.
+int rehearse(const Common& common, const RehearseOptions& options);
+
 struct DoctorOptions { std::string file = "/etc/postern/posternd.toml"; };
 int doctor(const Common& common, const DoctorOptions& options);
 

@@ -244,4 +244,30 @@ std::optional<std::uint32_t> AddressList::find(std::string_view address) const {
   return line == kNone ? std::nullopt : std::optional(line);
 }
 
+std::string AddressList::sample(std::uint64_t n) const {
+  // A beginning becomes a number by more digits.
+  const auto filled = [](std::string digits) {
+    while (digits.size() < 11) digits += '5';
+    return digits;
+  };
+  std::uint64_t all = numbers_.size() + ranges_.size() + patterns_.size() + addresses_.size() + domains_.size();
+  for (const std::vector<Number>& prefixes : prefixes_) all += prefixes.size();
+  if (all == 0) return {};
+  std::uint64_t at = n % all;
+  const auto within = [&at](std::size_t size) {
+    if (at < size) return true;
+    at -= size;
+    return false;
+  };
+  if (within(numbers_.size())) return std::to_string(numbers_[at].number);
+  if (within(ranges_.size())) return std::to_string(ranges_[at].first);
+  if (within(addresses_.size())) return std::string(text_of(addresses_[at]));
+  if (within(domains_.size())) return "c" + std::to_string(n) + "@" + std::string(text_of(domains_[at]));
+  for (const std::vector<Number>& prefixes : prefixes_)
+    if (within(prefixes.size())) return filled(std::to_string(prefixes[at].number));
+  std::string digits = patterns_[at].text;
+  std::ranges::replace(digits, '?', '5');
+  return patterns_[at].open ? filled(digits) : digits;
+}
+
 }  // namespace postern::policy

@@ -38,6 +38,9 @@ class AddressList {
 
   std::size_t size() const { return entries_; }
 
+  // A number or address that it holds, another for most other `n`; empty: it holds none. For rehearsals.
+  std::string sample(std::uint64_t n) const;
+
  private:
   struct Number {
     std::uint64_t number;

@@ -29,6 +29,8 @@ class DomainList {
   static Result<DomainList> make(std::span<const std::string_view> domains);
 
   bool holds(const Host& host) const;
+  // A host that it holds; empty: there is none.
+  std::string example() const { return !exact_.ascii.empty() ? exact_.ascii.front() : !below_.ascii.empty() ? "www." + below_.ascii.front() : std::string(); }
   // It is none of the list's, and looks like one of them (or like one below a *. of them).
   bool looks_held(const Host& host) const;
   // Whether the last label is one under which there are sites, as far as this list and the tables know.

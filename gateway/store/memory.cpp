@@ -4,22 +4,69 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <set>
 
 #include "gateway/store/rows.hpp"
 
 namespace postern::store {
 namespace {
 
+// What else finds the rows of a table: told of each that enters it or leaves it.
+struct NoIndex {
+  template <class Entry>
+  void enter(const Entry&) {}
+  template <class Entry>
+  void leave(const Entry&) {}
+};
+
 // One table: its rows by their key, and each as the state sum sees it. `row` is null where the sum leaves the table out.
-template <class Key, class Value>
+template <class Key, class Value, class Index = NoIndex>
 struct Rows {
   using Entry = std::pair<const Key, Value>;
+  using Place = typename std::map<Key, Value>::iterator;
   std::map<Key, Value> map;
   Row (*row)(const Entry&) = nullptr;
+  Index index{};
+
+  std::pair<Place, bool> put(const Key& key, Value value) {
+    const auto [at, fresh] = map.emplace(key, std::move(value));
+    if (fresh) index.enter(*at);
+    return {at, fresh};
+  }
+  // Gives what stood there.
+  Value replace(Place at, Value value) {
+    index.leave(*at);
+    Value old = std::exchange(at->second, std::move(value));
+    index.enter(*at);
+    return old;
+  }
+  Value take(Place at) {
+    index.leave(*at);
+    Value old = std::move(at->second);
+    map.erase(at);
+    return old;
+  }
 };
 
 using TextKey = std::pair<std::int64_t, std::string>;
 struct Nothing {};
+
+// The flights by the time at which they are looked at, and by their place in a queue.
+struct FlightIndex {
+  std::set<std::pair<TimeMs, MessageKey>> due;
+  std::set<std::pair<std::int64_t, MessageKey>> queued;
+
+  template <class Entry>
+  void enter(const Entry& e) {
+    if (e.second.wake_ms != 0) due.emplace(e.second.wake_ms, e.first);
+    if (e.second.queue.connector != 0) queued.emplace(word_of(e.second.queue, e.second.lane), e.first);
+  }
+  template <class Entry>
+  void leave(const Entry& e) {
+    due.erase({e.second.wake_ms, e.first});
+    queued.erase({word_of(e.second.queue, e.second.lane), e.first});
+  }
+};
 
 std::string text_of(const std::array<std::uint8_t, 16>& hash) { return {hash.begin(), hash.end()}; }
 
@@ -27,7 +74,7 @@ std::string text_of(const std::array<std::uint8_t, 16>& hash) { return {hash.beg
 
 // A new table is a member here with its row, a line in each(), and its lines in write() and the readers.
 struct MemoryTables {
-  Rows<MessageKey, FlightRow> flights{{}, [](const auto& e) { return row_of(e.second); }};
+  Rows<MessageKey, FlightRow, FlightIndex> flights{{}, [](const auto& e) { return row_of(e.second); }};
   Rows<MessageKey, Bytes> contents{{}, [](const auto& e) { return Row{Table::content, e.first, 0, {}, {}, {}, e.second}; }};
   Rows<MessageKey, Bytes> content_keys{{}, [](const auto& e) { return Row{Table::content_key, e.first, 0, {}, {}, {}, e.second}; }};
   Rows<std::int64_t, Bytes> persons{{}, [](const auto& e) { return Row{Table::person, e.first, 0, {}, {}, {}, e.second}; }};
@@ -72,34 +119,33 @@ class Change {
   Change& operator=(const Change&) = delete;
 
   // A row that must be new.
-  template <class Key, class Value>
-  Status add(Rows<Key, Value>& table, const Key& key, Value value) {
-    const auto [at, fresh] = table.map.emplace(key, std::move(value));
+  template <class Key, class Value, class Index>
+  Status add(Rows<Key, Value, Index>& table, const Key& key, std::type_identity_t<Value> value) {
+    const auto [at, fresh] = table.put(key, std::move(value));
     if (!fresh) return fail("a row is there already");
-    undo_.push_back([&table, key] { table.map.erase(key); });
+    undo_.push_back([&table, key] { table.take(table.map.find(key)); });
     if (table.row != nullptr) sum_ += value_of(key_, table.row(*at));
     return {};
   }
   // A row that takes the place of an older one of its key.
-  template <class Key, class Value>
-  Status set(Rows<Key, Value>& table, const Key& key, Value value) {
+  template <class Key, class Value, class Index>
+  Status set(Rows<Key, Value, Index>& table, const Key& key, std::type_identity_t<Value> value) {
     const auto at = table.map.find(key);
     if (at == table.map.end()) return add(table, key, std::move(value));
     sum_ -= value_of(key_, table.row(*at));
-    undo_.push_back([&table, key, old = std::exchange(at->second, std::move(value))] { table.map[key] = old; });
+    undo_.push_back([&table, key, old = table.replace(at, std::move(value))] { table.replace(table.map.find(key), old); });
     sum_ += value_of(key_, table.row(*at));
     return {};
   }
   // True when there was one.
-  template <class Key, class Value>
-  bool remove(Rows<Key, Value>& table, const Key& key) {
+  template <class Key, class Value, class Index>
+  bool remove(Rows<Key, Value, Index>& table, const Key& key) {
     const auto at = table.map.find(key);
     if (at == table.map.end()) return false;
     const Row row = table.row(*at);
     sum_ -= value_of(key_, row);
     freed_ += size_of(row);
-    undo_.push_back([&table, key, old = std::move(at->second)] { table.map.emplace(key, old); });
-    table.map.erase(at);
+    undo_.push_back([&table, key, old = table.take(at)] { table.put(key, old); });
     return true;
   }
 
@@ -173,16 +219,16 @@ class Memory final : public Store {
   }
 
   Result<std::vector<FlightRow>> due(TimeMs now, std::size_t limit) override {
-    std::vector<FlightRow> found = flights([now](const FlightRow& row) { return row.wake_ms != 0 && row.wake_ms <= now; });
-    std::ranges::stable_sort(found, {}, &FlightRow::wake_ms);
-    if (found.size() > limit) found.resize(limit);
+    std::vector<FlightRow> found;
+    for (const auto& [wake, key] : t_.flights.index.due) {
+      if (wake > now || found.size() == limit) break;
+      found.push_back(t_.flights.map.at(key));
+    }
     return found;
   }
   Result<std::optional<TimeMs>> next_due() override {
-    std::optional<TimeMs> next;
-    for (const auto& [key, row] : t_.flights.map)
-      if (row.wake_ms != 0 && (!next || row.wake_ms < *next)) next = row.wake_ms;
-    return next;
+    const auto& due = t_.flights.index.due;
+    return due.empty() ? std::nullopt : std::optional<TimeMs>(due.begin()->first);
   }
   Result<std::vector<MessageKey>> journeys(std::uint64_t person, std::size_t limit) override {
     std::vector<MessageKey> found;
@@ -202,10 +248,20 @@ class Memory final : public Store {
 
   Result<std::vector<FlightRow>> queued(Queue queue, std::uint8_t lane, MessageKey after, std::size_t limit) override {
     const std::int64_t place = word_of(queue, lane);
-    std::vector<FlightRow> found = flights([&](const FlightRow& row) {
-      return row.key > after && ((row.queue == queue && row.lane == lane) || t_.places.map.contains({place, row.key}));
-    });
-    if (found.size() > limit) found.resize(limit);
+    // By its row and by further places, both in the order of the keys.
+    auto own = t_.flights.index.queued.upper_bound({place, after});
+    auto further = t_.places.map.upper_bound({place, after});
+    std::vector<FlightRow> found;
+    while (found.size() < limit) {
+      const bool has_own = own != t_.flights.index.queued.end() && own->first == place;
+      const bool has_further = further != t_.places.map.end() && further->first.first == place;
+      if (!has_own && !has_further) break;
+      const bool takes_own = has_own && (!has_further || own->second <= further->first.second);
+      const MessageKey key = takes_own ? own->second : further->first.second;
+      if (has_further && further->first.second == key) ++further;
+      if (takes_own) ++own;
+      if (const auto at = t_.flights.map.find(key); at != t_.flights.map.end()) found.push_back(at->second);
+    }
     return found;
   }
 
@@ -230,7 +286,7 @@ class Memory final : public Store {
   }
   Result<MessageKey> newest_key() override { return t_.flights.map.empty() ? 0 : t_.flights.map.rbegin()->first; }
   Result<std::uint64_t> waiting() override {
-    return static_cast<std::uint64_t>(std::ranges::count_if(t_.flights.map, [](const auto& e) { return e.second.wake_ms != 0; }));
+    return static_cast<std::uint64_t>(t_.flights.index.due.size());
   }
 
   Result<std::vector<FlightRow>> scan(MessageKey after, std::size_t limit) override {
@@ -336,8 +392,8 @@ class Memory final : public Store {
     Bytes bytes_;
   };
 
-  template <class Key, class Value>
-  static std::optional<Value> one(const Rows<Key, Value>& table, const Key& key) {
+  template <class Key, class Value, class Index>
+  static std::optional<Value> one(const Rows<Key, Value, Index>& table, const Key& key) {
     const auto at = table.map.find(key);
     return at == table.map.end() ? std::nullopt : std::optional<Value>(at->second);
   }
@@ -348,14 +404,6 @@ class Memory final : public Store {
                                                                                       std::uint64_t person) {
     const auto number = static_cast<std::int64_t>(person);
     return {table.map.lower_bound({number, INT64_MIN}), table.map.upper_bound({number, INT64_MAX})};
-  }
-
-  template <class Wanted>
-  std::vector<FlightRow> flights(const Wanted& wanted) const {
-    std::vector<FlightRow> found;
-    for (const auto& [key, row] : t_.flights.map)
-      if (wanted(row)) found.push_back(row);
-    return found;
   }
 
   // In the order of the embedded store's writer.
@@ -402,7 +450,7 @@ class Memory final : public Store {
       return gone(drop_parked([&what](const ParkedRow& row) { return row.connector == what.first && row.id == what.second; }, to));
     });
     if (ok && b.drop_parked_before != 0) drop_parked([&b](const ParkedRow& row) { return row.at_ms < b.drop_parked_before; }, to);
-    each(b.leaves, [&](const Batch::LeafRow& row) { return to.add(t_.leaves, row.sequence, *row.data); });
+    if (disk_->keeps_leaves()) each(b.leaves, [&](const Batch::LeafRow& row) { return to.add(t_.leaves, row.sequence, *row.data); });
     each(b.events, [&](const auto& e) { return to.add(t_.events, e, Nothing{}); });
     each(b.cursors, [&](const auto& c) { return to.set(t_.cursors, c.first, c.second); });
     each(b.conversations, [&](const auto& c) { return to.set(t_.conversations, static_cast<std::int64_t>(c.first), c.second); });

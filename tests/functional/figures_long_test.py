@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Figures that are promises, measured by the benchmarks and held against what was promised: an auditor's wait, the size of a proof, and what
-the audit log costs.
+"""Figures that are promises, measured by the benchmarks and held against what was promised: an auditor's wait, the size of a proof, what
+the audit log costs, and how long thirty days are when they are rehearsed.
 
     python3 tests/functional/figures_long_test.py --build BUILD_DIR
 """
@@ -41,6 +41,11 @@ def main():
     check(len(cost) == 2, "the cost of the audit log was measured for single orders and for batches", cost)
     for row in cost:
         check(row["throughput_lost"] <= 0.15, f"batches of {row['batch']}: the audit log costs {row['throughput_lost']:.1%} of throughput, 15 % allowed", row)
+    for row in rows(build, "--only", "rehearse"):
+        if row.get("bench") == "rehearse":
+            check(row["days"] == 30 and row["messages"] >= 1_000_000 and not row["broken"], f"{row['messages']} messages of thirty days keep every promise", row)
+            check(min(row["seconds"]) <= 60, f"in {row['seconds']} s, 60 allowed", row)
+            check(row["same_report"], "and the report is the same, to the byte")
     return check.finish()
 
 

@@ -29,6 +29,8 @@ ALLOWED = {
     "gateway/config": {"gateway/domain", "gateway/templates", "gateway/policy", "gateway/policy/condition", "connectors/protocol", "crypto/merkle.hpp"} | PLAIN,
     "gateway/vault": {"gateway/domain", "gateway/engine", "gateway/policy", "gateway/policy/condition", "gateway/config", "gateway/store", "gateway/audit",
                       "gateway/numbers", "gateway/templates", "connectors/protocol"} | VAULT - {"crypto/tls.hpp"},
+    "gateway/rehearsal": {"gateway/vault", "gateway/domain", "gateway/engine", "gateway/policy", "gateway/config", "gateway/store", "gateway/audit", "gateway/numbers",
+                          "connectors/protocol"} | VAULT - {"crypto/tls.hpp"},
     "gateway/bus": {"gateway/vault", "connectors/protocol"} | PLAIN,
     "gateway/control": {"gateway/vault", "connectors/protocol", "crypto/secret.hpp"} | PLAIN,
     "gateway": {"gateway/vault", "gateway/bus", "gateway/control", "gateway/config", "gateway/audit", "gateway/store", "connectors/protocol"} | VAULT,
@@ -67,6 +69,8 @@ LINKS = {
     "postern_config": {"postern_domain", "postern_templates", "postern_policy", "postern_condition", "postern_crypto", "postern_runtime"},
     "postern_vault": {"postern_wire", "postern_runtime", "postern_config", "postern_engine", "postern_store", "postern_audit_log",
                       "postern_numbers"},
+    "postern_played": {"postern_memory_store", "postern_vault"},
+    "postern_rehearsal": {"postern_played"},
     "postern_bus": {"postern_vault", "postern_runtime"},
     "postern_control": {"postern_control_messages", "postern_runtime"},
     "postern_runtime": BASE,
@@ -78,7 +82,7 @@ LINKS = {
     "postern-witness": {"postern_witness_core", "postern_http", "postern_runtime"},
 }
 VAULT_SIDE = {"postern_crypto", "postern_domain", "postern_engine", "postern_templates", "postern_policy", "postern_condition", "postern_numbers",
-              "postern_store", "postern_audit_log", "postern_config", "postern_vault", "postern_bus",
+              "postern_store", "postern_audit_log", "postern_config", "postern_vault", "postern_played", "postern_rehearsal", "postern_bus",
               "postern_control"}
 
 

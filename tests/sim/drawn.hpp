@@ -9,9 +9,11 @@
 #include "connectors/protocol/wire.pb.h"
 #include "gateway/domain/content.hpp"
 #include "gateway/domain/flight.hpp"
-#include "tests/sim/chance.hpp"
+#include "gateway/rehearsal/chance.hpp"
 
 namespace postern::sim {
+
+using rehearsal::Chance;
 
 inline constexpr TimeMs kMinute = 60'000, kHour = 60 * kMinute;
 

@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "gateway/engine/engine.hpp"
-#include "tests/sim/chance.hpp"
+#include "gateway/rehearsal/chance.hpp"
 
 namespace postern::sim {
+
+using rehearsal::Chance;
 
 struct PolicyRule {
   engine::Decision::Kind kind = engine::Decision::Kind::go;

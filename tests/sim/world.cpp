@@ -134,7 +134,7 @@ class World {
   void start_gateway() {
     note("the gateway starts");
     gateway_ = std::make_unique<Gateway>(
-        config_, ground_, disk_,
+        config_, nullptr, ground_, disk_,
         [this](Gateway& gateway, const Flight&, const Step& step) -> ConnectorId {
           ConnectorId first = 0;
           for (const Process& process : processes_) {

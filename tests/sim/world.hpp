@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <string>
 
-#include "tests/sim/gateway.hpp"
+#include "gateway/rehearsal/gateway.hpp"
 
 namespace postern::sim {
+
+using rehearsal::Gateway, rehearsal::Ground;
 
 struct Verdict {
   std::string violation;        // empty: every promise was kept

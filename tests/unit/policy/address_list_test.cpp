@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <random>
+#include <set>
 #include <unordered_set>
 
 namespace postern::policy {
@@ -177,6 +178,17 @@ TEST(AddressList, AgreesWithTryingEveryEntry) {
       ASSERT_EQ(loaded.find(std::to_string(number)).value_or(0), expected) << text << number;
     }
   }
+}
+
+TEST(AddressList, WhatItGivesAsAnExampleItHolds) {
+  EXPECT_EQ(AddressList().sample(3), "");
+  const AddressList loaded = list("+380671234567\n+38067*\n+38068??00000\n+38063??*\n+380670000000-+380670099999\nanna@bank.example\n*@other.example\n");
+  std::set<std::string> samples;
+  for (std::uint64_t n = 0; n < 100; ++n) {
+    samples.insert(loaded.sample(n));
+    EXPECT_TRUE(loaded.find(loaded.sample(n))) << loaded.sample(n);
+  }
+  EXPECT_GE(samples.size(), 7U);
 }
 
 TEST(AddressList, AMillionNumbersAreFoundFast) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/sim/gateway.hpp"
+#include "gateway/rehearsal/gateway.hpp"
 
-namespace postern::sim {
+namespace postern::rehearsal {
 namespace {
 
 constexpr std::size_t kTimersPerTurn = 1000;
@@ -13,19 +13,40 @@ audit::Log::Mark mark_of(store::Store& store) {
 
 }  // namespace
 
-Gateway::Gateway(std::shared_ptr<const config::Config> config, const Ground& ground, std::shared_ptr<store::Disk> disk, const Route& route, engine::Gate gate)
+Gateway::Gateway(std::shared_ptr<const config::Config> config, std::shared_ptr<const numbers::PortabilityIndex> numbers, const Ground& ground,
+                 std::shared_ptr<store::Disk> disk, const Route& route, engine::Gate gate)
     : store_(store::open_memory(std::move(disk), ground.sum_key)),
       log_(ground.keys, mark_of(*store_)),
       persons_(*store_, ground.keys, ground.ring),
       sightings_(*store_),
       recipients_(*store_, ground.keys, persons_),
       halts_(*store_),
-      context_{std::move(config), nullptr, *store_, ground.keys, log_, persons_, sightings_, recipients_, halts_, vault::Names(*store_->names()), KeySource(*store_->newest_key()), {}, {}, true},
+      context_{std::move(config), std::move(numbers), *store_, ground.keys, log_, persons_, sightings_, recipients_, halts_, vault::Names(*store_->names()),
+               KeySource(*store_->newest_key()), {}, {}, true},
       dispatcher_(context_, peers_),
-      turn_(context_, dispatcher_, [this, route](const Flight& flight, const Step& step) { return route(*this, flight, step); }, std::move(gate)),
-      progress_(context_, dispatcher_) {
+      gate_(context_),
+      turn_(context_, dispatcher_,
+            route ? engine::Route([this, route](const Flight& flight, const Step& step) { return route(*this, flight, step); })
+                  : engine::Route([this](const Flight& flight, const Step& step) { return configured_route(flight, step); }),
+            gate ? std::move(gate) : engine::Gate([this](const Flight& flight, const Step& step) { return gate_.ask(turn_, flight, step); })),
+      intake_(context_),
+      progress_(context_, dispatcher_),
+      queries_(context_, intake_, progress_, dispatcher_, peers_) {
   context_.metrics.waiting = *store_->waiting();
   progress_.begin_with(*store_->parked_count());
+  recipients_.open();
+}
+
+// As the vault's: the first that can send now, else the first that fits.
+ConnectorId Gateway::configured_route(const Flight& flight, const Step& step) {
+  ConnectorId first = 0;
+  for (const config::Route& candidate : context_.config->routes) {
+    if (!candidate.carries(step.channel, flight.network, flight.category)) continue;
+    const ConnectorId connector = turn_.number_of_connector(candidate.connector);
+    if (dispatcher_.reachable(connector)) return connector;
+    if (first == 0) first = connector;
+  }
+  return first;
 }
 
 vault::PeerId Gateway::join(const std::string& name, std::uint64_t instance, std::uint32_t window) {
@@ -44,6 +65,7 @@ vault::PeerId Gateway::join(const std::string& name, std::uint64_t instance, std
 void Gateway::leave(vault::PeerId id) {
   const auto peer = peers_.find(id);
   if (peer == peers_.end() || std::exchange(peer->second.left, true)) return;
+  queries_.forget(id);
   if (peer->second.connector != 0) dispatcher_.disconnected(peer->second);
   inbox_.push_back({id, Said::What::left, {}});
 }
@@ -68,7 +90,10 @@ void Gateway::take(const Said& said) {
   for (const wire::Result& result : said.frame.result()) progress_.result(turn_, peer, result);
   for (const wire::Receipt& receipt : said.frame.receipt()) progress_.receipt(turn_, peer, receipt);
   for (const wire::Reply& reply : said.frame.reply()) progress_.reply(turn_, peer, reply);
-  if (!peer.left) peer.out.set_committed(said.frame.frame());
+  if (peer.left) return;
+  for (const wire::Submit& submit : said.frame.submit()) intake_.submit(turn_, peer, submit);
+  for (const wire::Query& query : said.frame.query()) queries_.query(turn_, peer, query);
+  peer.out.set_committed(said.frame.frame());
 }
 
 bool Gateway::turn(TimeMs wall, TimeMs steady, const std::function<void(vault::Turn&)>& work, Cut cut) {
@@ -78,11 +103,12 @@ bool Gateway::turn(TimeMs wall, TimeMs steady, const std::function<void(vault::T
     take(said);
     if (turn_.failed()) break;
   }
-  if (!turn_.failed()) work(turn_);
+  if (!turn_.failed() && work) work(turn_);
   if (!turn_.failed()) dispatcher_.run(turn_);
   more_ = more_ || dispatcher_.more();
   if (cut == Cut::before_commit) return false;
   const Status committed = turn_.commit();
+  intake_.turn_over();
   progress_.turn_over();
   if (!committed) {
     why_ = committed.what();
@@ -98,4 +124,4 @@ bool Gateway::turn(TimeMs wall, TimeMs steady, const std::function<void(vault::T
   return cut == Cut::none;
 }
 
-}  // namespace postern::sim
+}  // namespace postern::rehearsal

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// All chance of a simulated world: one seed, the same numbers everywhere and with every library (SplitMix64).
+// All chance of a played world: one seed, the same numbers everywhere and with every library (SplitMix64). Used by: the rehearsal, the simulator.
 #pragma once
 
 #include <cstdint>
 #include <initializer_list>
 
-namespace postern::sim {
+namespace postern::rehearsal {
 
 class Chance {
  public:
@@ -34,4 +34,4 @@ class Chance {
   std::uint64_t state_;
 };
 
-}  // namespace postern::sim
+}  // namespace postern::rehearsal
