@@ -14,6 +14,7 @@
 #include "connectors/protocol/unix_listener.hpp"
 #include "gateway/control/halt.hpp"
 #include "gateway/control/recipient.hpp"
+#include "gateway/control/explain.hpp"
 #include "gateway/control/reports.hpp"
 
 namespace postern {
@@ -22,7 +23,7 @@ namespace {
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
-constexpr auto kPublishEvery = 1s, kBackupPatience = 60s;
+constexpr auto kPublishEvery = 1s, kBackupPatience = 60s, kRehearsalPatience = 10s;
 constexpr unsigned kTurnsForALook = 16;
 constexpr std::uint64_t kMiB = 1024 * 1024;
 constexpr std::uint64_t kMaxIndexFile = 8ULL * 1024 * 1024 * 1024;
@@ -53,6 +54,7 @@ Posternd::Posternd(Loop& loop, std::string config_path, std::shared_ptr<const co
       retry_(loop, [this] { turn(); }),
       keep_up_(loop, [this] { keep_up(); }),
       backup_patience_(loop, [this] { end_backup("its tool asked for nothing more"); }),
+      rehearsal_patience_(loop, [this] { rehearsals_.drop(); }),
       started_ms_(wall_ms()) {}
 
 Posternd::~Posternd() = default;
@@ -151,7 +153,7 @@ Status Posternd::open_vault(Keyring ring, const Opening& opening) {
     for (const std::string& custodian : opening.custodians) t.leaf(EventType::custodian_share, {{audit::Field::object, custodian}});
     t.leaf(EventType::unlocked, {{audit::Field::actor, opening.actor}, {audit::Field::text, opening.how}});
     if (rekeyed) t.leaf(EventType::key_destroyed, {{audit::Field::object, "store"}, {audit::Field::count, std::to_string(old_store_key)}});
-    t.leaf(EventType::config_loaded, {{audit::Field::object, config_->sha256}});
+    t.leaf(EventType::config_loaded, vault::loaded_body(*config_));
   });
   if (!told) return told;
   if (opening.fresh) {
@@ -189,6 +191,7 @@ void Posternd::lock(const std::string& actor, const std::string& why) {
   publish_.stop();
   keep_up_.stop();
   end_backup("the vault was locked");
+  rehearsals_.drop();
   vault_.reset();
   custody_.lock();
   why_locked_ = "locked by " + actor + (why.empty() ? "" : ": " + why);
@@ -328,6 +331,8 @@ void Posternd::answer(const std::string& actor, control::Request& request, contr
     case control::Request::kRecipient:
     case control::Request::kCertificate:
     case control::Request::kCheckText:
+    case control::Request::kExplain:
+    case control::Request::kPolicyRehearsal:
     case control::Request::ASK_NOT_SET: break;
   }
   if (!vault_) return reply.set_error(custody_.initialised() ? "the vault is locked; run 'postern unlock'" : "this gateway is not initialised; run 'postern init'");
@@ -380,6 +385,9 @@ void Posternd::answer_open(const std::string& actor, control::Request& request, 
     case control::Request::kCheckText:
       in_turn([&](vault::Turn& t) { reports::check_text(t, context, request.check_text(), actor, reply); });
       return wipe_text(*request.mutable_check_text()->mutable_text());
+    case control::Request::kExplain:
+      return in_turn([&](vault::Turn& t) { reports::explain(t, context, request.explain(), actor, reply); });
+    case control::Request::kPolicyRehearsal: return rehearse_policy(request.policy_rehearsal(), actor, reply);
     case control::Request::kNumber: return reports::number(context, request.number(), reply);
     case control::Request::kMetrics: return reply.set_metrics(vault_->queries().metrics_text());
     case control::Request::kInit:
@@ -401,6 +409,18 @@ void Posternd::erase(const control::Erase& ask, const std::string& actor, contro
   if (!leaf) return reply.set_error(leaf.what());
   reply.mutable_erasure()->set_person(person);
   reply.mutable_erasure()->set_leaf(*leaf);
+}
+
+void Posternd::rehearse_policy(const control::RehearsalAsk& ask, const std::string& actor, control::Reply& reply) {
+  rehearsals_.answer(vault_->context(), vault_->now(), fs::path(config_path_).parent_path().string(), ask, actor,
+                     [this](const std::function<void(vault::Turn&)>& work) {
+                       const Status done = vault_->turn(work);
+                       after_turn(done);
+                       return done;
+                     },
+                     reply);
+  if (rehearsals_.busy()) rehearsal_patience_.start(kRehearsalPatience);
+  else rehearsal_patience_.stop();
 }
 
 Status Posternd::begin_backup(const control::Quorum& recipients, const std::string& actor) {

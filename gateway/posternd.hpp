@@ -11,6 +11,7 @@
 #include "gateway/bus/bus.hpp"
 #include "gateway/config/config.hpp"
 #include "gateway/control/control.hpp"
+#include "gateway/control/rehearsals.hpp"
 #include "gateway/custody.hpp"
 #include "gateway/reserve.hpp"
 #include "gateway/two_persons.hpp"
@@ -63,6 +64,7 @@ class Posternd {
   Status backup(const control::BackupAsk& ask, const std::string& actor, control::BackupFacts& facts);
   Status begin_backup(const control::Quorum& recipients, const std::string& actor);
   void end_backup(const std::string& why);
+  void rehearse_policy(const control::RehearsalAsk& ask, const std::string& actor, control::Reply& reply);
   Status rollback(const control::RollbackAsk& ask, const std::string& actor, control::RollbackFacts& facts);
   void fill_status(control::Status& status) const;
   Status take_numbers(const control::NumbersChunk& chunk, const std::string& actor);
@@ -74,10 +76,11 @@ class Posternd {
   ControlServer control_;
   std::unique_ptr<vault::Vault> vault_;
   std::unique_ptr<Backup> backup_;     // ends before the vault
+  Rehearsals rehearsals_;              // the same
   Custody custody_;
   TwoPersons two_persons_;
   Reserve reserve_;
-  Timer wake_, publish_, retry_, keep_up_, backup_patience_;
+  Timer wake_, publish_, retry_, keep_up_, backup_patience_, rehearsal_patience_;
   bool turn_due_ = false, failed_ = false;
   unsigned turns_ = 0;
   bool told_enough_ = true;   // what the audit log says of the disk

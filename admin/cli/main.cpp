@@ -25,6 +25,8 @@ struct Line {
   BackupOptions backup;
   RestoreOptions restore;
   TraceOptions trace;
+  ExplainOptions explain;
+  PolicyOptions policy;
   FindOptions find;
   AuditOptions audit;
   RecipientOptions recipient;
@@ -149,10 +151,27 @@ void add_looking(CLI::App& app, Line& line) {
   verb(app, line, "metrics", "metrics in Prometheus text", "postern metrics", [&] { return metrics(line.common); });
   verb(app, line, "trace", "the life of one message", "postern trace 019ab0c2-3f5e-7a10-8c4d-5e6f70819203", [&] { return trace(line.common, line.trace); })
       ->add_option("id", line.trace.id, "message id")->required();
+  CLI::App* explain_verb = verb(app, line, "explain", "why each step of one message went, waited or was left out, and what a changed policy would have said",
+                                "postern explain 019ab0c2-3f5e-7a10-8c4d-5e6f70819203 --what-if caps.daily.limit=4", [&] { return explain(line.common, line.explain); });
+  explain_verb->add_option("id", line.explain.id, "message id")->required();
+  explain_verb->add_option("--what-if", line.explain.what_if, "KEY=VALUE of the policy's file, such as caps.NAME.limit=4 or 'quiet_hours.spans=[\"22:00-07:00\"]'; may be given again")->take_all()->allow_extra_args(false);
   CLI::App* find_verb = verb(app, line, "find", "messages that were accepted for the number (digits), e-mail address or push token on standard input", "postern find < address", [&] { return find(line.common, line.find); });
   find_verb->add_option("--limit", line.find.limit, "how many at most")->check(CLI::Range(1, 100000));
   verb(app, line, "doctor", "look at everything and say what to do", "postern doctor", [&] { return doctor(line.common, line.doctor); })
       ->add_option("file", line.doctor.file, "posternd's configuration");
+}
+
+void add_policy(CLI::App& app, Line& line) {
+  CLI::App* policy = app.add_subcommand("policy", "what the bank allows")->require_subcommand(1);
+  CLI::App* rehearse = verb(*policy, line, "rehearse", "a policy that is not in force, over what was decided in the last days: who would have been delayed, dropped or reached another way, and what it would cost",
+                            "postern policy rehearse candidate.toml --last 30d", [&] { return policy_rehearse(line.common, line.policy); });
+  rehearse->footer("Example:\n  postern policy rehearse candidate.toml --last 30d\n\n"
+                   "Lists that the file names are read by posternd, relative to the folder of the policy in force. Customers, providers and routes are taken to behave\n"
+                   "as they did; what the candidate lets go counts as sent at once; a later step of a message that the candidate sends at another time is taken as it\n"
+                   "was. What a customer had before the first day is known as far as the policy of that day had caps. Messages that are not kept any longer are left out.\n"
+                   "At most 50,000 messages under way and 500,000 customers and contacts are held at a time; what is judged on less is counted.");
+  rehearse->add_option("file", line.policy.file, "the candidate, written as the policy's file is")->required();
+  rehearse->add_option("--last", line.policy.last, "how many days back, such as 7d; 30d unless said");
 }
 
 void add_audit(CLI::App& app, Line& line) {
@@ -274,6 +293,7 @@ int main(int argc, char** argv) {
   add_store(app, line);
   add_backup(app, line);
   add_looking(app, line);
+  add_policy(app, line);
   add_audit(app, line);
   add_recipient(app, line);
   add_halt(app, line);

@@ -5,10 +5,10 @@
 #include "admin/cli/address_input.hpp"
 #include "admin/cli/output.hpp"
 #include "admin/cli/session.hpp"
+#include "admin/cli/trace_lines.hpp"
 #include "admin/cli/verbs.hpp"
 
 namespace postern::cli {
-namespace {
 
 void write_head(Json& json, const control::TraceHead& head) {
   json.field("id", head.id()).field("client", head.client()).field("reference", head.reference()).field("category", head.category())
@@ -27,7 +27,18 @@ void print_line(const control::TraceLine& line, std::int64_t first_us) {
               where.c_str(), detail.c_str());
 }
 
-}  // namespace
+void write_line(Json& json, const control::TraceLine& line) {
+  json.field("leaf", line.sequence()).field("time", time_text(line.utc_us() / 1000)).field("event", line.type()).field("channel", line.channel())
+      .field("connector", line.connector()).field("attempt", std::uint64_t{line.attempt()}).field("final", line.state());
+  json.array("detail");
+  for (const std::string& d : line.detail()) json.item(d);
+  json.end();
+}
+
+void print_head(const control::TraceHead& head) {
+  std::printf("%s  %s from %s%s%s: %s%s%s\n", head.id().c_str(), head.category().c_str(), head.client().c_str(), head.reference().empty() ? "" : ", reference ",
+              head.reference().c_str(), head.state().c_str(), head.reason().empty() ? "" : ", ", head.reason().c_str());
+}
 
 int trace(const Common& common, const TraceOptions& options) {
   control::Request request;
@@ -43,18 +54,14 @@ int trace(const Common& common, const TraceOptions& options) {
     write_head(json, reply->head());
     json.array("events");
     for (const control::TraceLine& line : reply->trace()) {
-      json.object().field("leaf", line.sequence()).field("time", time_text(line.utc_us() / 1000)).field("event", line.type())
-          .field("channel", line.channel()).field("connector", line.connector()).field("attempt", std::uint64_t{line.attempt()}).field("final", line.state());
-      json.array("detail");
-      for (const std::string& d : line.detail()) json.item(d);
-      json.end().end();
+      json.object();
+      write_line(json, line);
+      json.end();
     }
     json.print();
     return kDone;
   }
-  const control::TraceHead& head = reply->head();
-  std::printf("%s  %s from %s%s%s: %s%s%s\n", head.id().c_str(), head.category().c_str(), head.client().c_str(), head.reference().empty() ? "" : ", reference ",
-              head.reference().c_str(), head.state().c_str(), head.reason().empty() ? "" : ", ", head.reason().c_str());
+  print_head(reply->head());
   for (const control::TraceLine& line : reply->trace()) print_line(line, reply->trace(0).utc_us());
   return kDone;
 }

@@ -74,6 +74,12 @@ int restore(const Common& common, const RestoreOptions& options);
 struct TraceOptions { std::string id; };
 int trace(const Common& common, const TraceOptions& options);
 
+struct ExplainOptions { std::string id; std::vector<std::string> what_if; };
+int explain(const Common& common, const ExplainOptions& options);
+
+struct PolicyOptions { std::string file, last = "30d"; };
+int policy_rehearse(const Common& common, const PolicyOptions& options);
+
 struct FindOptions { unsigned limit = 20; };
 // The address is read from standard input, here and below.
 int find(const Common& common, const FindOptions& options);

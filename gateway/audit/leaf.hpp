@@ -34,6 +34,7 @@ enum class Field : std::uint8_t {
   begins = 12,      // 8 bytes, UTC microseconds: of an epoch
   ends = 13,
   commitment = 14,  // keyed, hex: of a text that nobody may read
+  facts = 15,       // what the policy was asked and answered: gateway/policy/decided.hpp
   consent = 16,     // hex: the hash of a person's consent
 };
 using Body = std::vector<std::pair<Field, std::string>>;

@@ -12,6 +12,7 @@
 #include "crypto/merkle.hpp"
 #include "gateway/config/parts.hpp"
 #include "gateway/config/policy_part.hpp"
+#include "gateway/policy/decided.hpp"
 
 namespace postern::config {
 namespace {
@@ -22,6 +23,7 @@ using namespace std::chrono_literals;
 // GDPR article 25: what is not needed is not kept. A day is the least: a client must be able to repeat its idempotency key.
 constexpr std::chrono::hours kKeep = 30 * 24h, kShortestKeep = 24h, kLongestKeep = 10 * 366 * 24h;
 constexpr std::int64_t kMiB = 1024 * 1024;
+constexpr std::size_t kMaxPolicy = 4 * kMiB;
 
 void read_connectors(Section& root, Config& config) {
   for (auto& [name, section] : root.named_sections("connectors")) {
@@ -177,12 +179,19 @@ void read_policy_file(Section& root, Config& config, Faults& faults, std::vector
   const std::string path = root.path("policy", "");
   if (path.empty()) return;
   files.push_back(path);
-  Result<std::unique_ptr<SettingsFile>> file = SettingsFile::read(path);
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return faults.add(path + ": cannot be read; check that it exists and who may read it");
+  std::string text(kMaxPolicy + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > kMaxPolicy) return faults.add(path + ": is larger than 4 MiB");
+  Result<std::unique_ptr<SettingsFile>> file = SettingsFile::parse(text, path);
   if (!file) return faults.add(file.what());
   Section section = (*file)->root();
-  PolicyFile policy = read_policy(section);
+  PolicyFile policy = read_policy(section, text);
   faults.add((*file)->finish());
   config.policy = std::move(policy.policy);
+  config.policy_source = {path, std::move(text), policy.sha256, policy::version_of(policy.sha256)};
   files.insert(files.end(), policy.files.begin(), policy.files.end());
 }
 

@@ -84,6 +84,12 @@ struct Route {
   bool carries(Channel wanted, const std::string& network, Category category) const;
 };
 
+// Where the policy in force came from; all empty where there is none.
+struct PolicySource {
+  std::string path, text, sha256;
+  std::uint64_t version = 0;            // the first 8 bytes of its SHA-256
+};
+
 struct Config {
   std::string state_folder;             // store, keyring, audit, numbers
   std::string anchor;                   // file of the roll-back anchor; best on another disk
@@ -99,6 +105,7 @@ struct Config {
   std::map<Category, CategoryRules> categories;
   std::optional<policy::Vocabulary> vocabulary;  // of all conditions
   policy::Policy policy;
+  PolicySource policy_source;
   std::vector<Route> routes;            // in order: the first that fits takes the message
   std::map<std::string, Scenario, std::less<>> scenarios;
   std::map<std::string, templates::Template, std::less<>> templates;

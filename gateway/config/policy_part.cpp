@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "crypto/merkle.hpp"
 #include "gateway/config/parts.hpp"
 
 namespace postern::config {
@@ -78,7 +79,7 @@ void read_cap(Section& section, policy::Policy& policy) {
   policy.caps.push_back(std::move(cap));
 }
 
-void read_list(Section& section, PolicyFile& file) {
+void read_list(Section& section, PolicyFile& file, Bytes& hashed) {
   policy::ListRule rule;
   rule.name = read_name(section);
   rule.kind = section.choice<policy::ListRule::Kind>("kind", std::nullopt, {{"never", policy::ListRule::Kind::never}, {"only", policy::ListRule::Kind::only}});
@@ -94,6 +95,7 @@ void read_list(Section& section, PolicyFile& file) {
   Result<policy::AddressList> list = policy::AddressList::load(text);
   if (!list) section.fault("file", "'" + path + "': " + list.what());
   else rule.list = std::move(*list);
+  ByteWriter(hashed).raw(sha256(as_bytes(text)));
   file.files.push_back(path);
   file.policy.lists.push_back(std::move(rule));
 }
@@ -114,8 +116,10 @@ void read_content(Section section, policy::Policy& policy) {
 
 }  // namespace
 
-PolicyFile read_policy(Section& root) {
+PolicyFile read_policy(Section& root, std::string_view text) {
   PolicyFile file;
+  Bytes hashed;
+  ByteWriter(hashed).raw(sha256(as_bytes(text)));
   if (const std::string zone = root.text("time_zone", ""); !zone.empty()) {
     Result<policy::Zone> found = policy::Zone::find(zone);
     if (!found) root.fault("time_zone", found.what());
@@ -124,12 +128,22 @@ PolicyFile read_policy(Section& root) {
   if (root.has("consent")) read_consent(root.section("consent"), file.policy.consent);
   if (root.has("quiet_hours")) read_quiet_hours(root.section("quiet_hours"), file.policy);
   for (Section& section : root.sections("caps")) read_cap(section, file.policy);
-  for (Section& section : root.sections("lists")) read_list(section, file);
+  for (Section& section : root.sections("lists")) read_list(section, file, hashed);
   if (root.has("content")) read_content(root.section("content"), file.policy);
   const bool needs_zone = root.has("quiet_hours") || !file.policy.caps.empty();
   if (needs_zone && !root.has("time_zone"))
     root.fault("time_zone", "quiet hours and caps need the zone of recipients of whom none is known: time_zone = \"Europe/Kyiv\"");
+  file.sha256 = to_hex(sha256(hashed));
   return file;
+}
+
+Result<PolicyFile> load_policy(const std::string& text, const std::string& path) {
+  Result<std::unique_ptr<SettingsFile>> file = SettingsFile::parse(text, path);
+  if (!file) return fail(file.what());
+  Section root = (*file)->root();
+  PolicyFile policy = read_policy(root, text);
+  if (const Status good = (*file)->finish(); !good) return fail(good.what());
+  return policy;
 }
 
 }  // namespace postern::config

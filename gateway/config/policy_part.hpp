@@ -3,6 +3,10 @@
 // Errors: faults are noted in the sections and come out of SettingsFile::finish(); lists that are refused name the list's own lines.
 #pragma once
 
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include "connectors/protocol/settings.hpp"
 #include "gateway/policy/policy.hpp"
 
@@ -11,7 +15,11 @@ namespace postern::config {
 struct PolicyFile {
   policy::Policy policy;
   std::vector<std::string> files;   // lists that were read
+  std::string sha256;               // over the file's text and its lists, whatever their names; hex: the policy's version
 };
+
+// The whole file. Errors: every fault with `path`:line:column; lists are found relative to `path`.
+Result<PolicyFile> load_policy(const std::string& text, const std::string& path);
 
 //   time_zone = "Europe/Kyiv"              # of recipients of whom none is known
 //   [quiet_hours]
@@ -30,6 +38,6 @@ struct PolicyFile {
 //   [content]
 //   domains = ["bank.example"]             # to which links may lead
 //   cards = true
-PolicyFile read_policy(Section& root);
+PolicyFile read_policy(Section& root, std::string_view text);
 
 }  // namespace postern::config

@@ -24,10 +24,13 @@ std::string_view label(audit::Field field) {
     case audit::Field::consent: return "consent";
     case audit::Field::key:
     case audit::Field::begins:
-    case audit::Field::ends: break;  // of epochs, which no message's trace shows
+    case audit::Field::ends:         // of epochs, which no message's trace shows
+    case audit::Field::facts: break; // for 'explain'
   }
   return "?";
 }
+
+}  // namespace
 
 std::string name_after_colon(const std::string& name) { return name.substr(std::min(name.size(), name.find(':') + 1)); }
 
@@ -49,7 +52,7 @@ control::TraceLine line_of(vault::Turn& turn, const vault::Context& context, con
   for (const auto& [field, text] : *body) {
     // A reply's words belong to the customer and the client, not to whoever looks at a trace.
     const bool reply_text = leaf.type == EventType::replied && field == audit::Field::text;
-    if (field != audit::Field::recipient) line.add_detail(std::string(label(field)) + "=" + (reply_text ? "(" + std::to_string(text.size()) + " bytes)" : text));
+    if (field != audit::Field::recipient && field != audit::Field::facts) line.add_detail(std::string(label(field)) + "=" + (reply_text ? "(" + std::to_string(text.size()) + " bytes)" : text));
   }
   return line;
 }
@@ -75,8 +78,6 @@ Result<std::vector<audit::Leaf>> leaves_of(const vault::Context& context, const 
   std::ranges::reverse(leaves);
   return leaves;
 }
-
-}  // namespace
 
 control::TraceHead head_of(const vault::Context& context, const Flight& flight) {
   control::TraceHead head;

@@ -99,6 +99,7 @@ class Turn {
     a.instance = handed.instance;
     say(EventType::handed, at);
     out_.happened.back().basis = decision.basis;
+    out_.happened.back().facts = decision.facts;
   }
 
   void on(const Result& r) {
@@ -293,17 +294,20 @@ class Turn {
     f_.held_back = true;
     if (decision.kind == Decision::Kind::suppress) {
       finish(MessageState::suppressed, decision.reason);
+      out_.happened.back().facts = decision.facts;
       return Begun::ended;
     }
     const TimeMs until = decision.until_ms == 0 ? f_.deadline_ms : decision.until_ms;
     const bool fits = decision.until_ms == 0 || (until < f_.deadline_ms && (f_.step_end_ms == 0 || until < f_.step_end_ms));
     if (decision.kind == Decision::Kind::skip || !fits) {
       say(EventType::step_skipped, -1, word_of(s, decision.reason));
+      out_.happened.back().facts = decision.facts;
       return Begun::nothing;
     }
     step.again_ms = until;
     step.held = true;
     say(EventType::held, -1, word_of(s, decision.reason));
+    out_.happened.back().facts = decision.facts;
     return Begun::under_way;
   }
 

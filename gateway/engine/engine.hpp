@@ -64,6 +64,7 @@ struct Happened {
   int attempt = -1;                 // index, or -1
   std::string reason;               // machine word
   std::string basis = {};           // of `handed`: what allows it, as the policy cites it
+  std::string facts{};              // of the decision that it came from: Decision::facts
 };
 
 struct Outcome {
@@ -98,6 +99,7 @@ struct Decision {
   std::string reason;               // machine word: "quiet-hours", "no-consent"
   std::vector<std::string> passed;  // rules that would have stopped it, were its category not let pass
   std::string basis = {};           // what allows it, to be cited: the hash of a consent
+  std::string facts{};              // what it was decided from, for the audit log; the engine hands it on as it is
 };
 // Asked when a step begins, and again at the moment of handing over: an opt-out between the two counts. Pure as above.
 using Gate = std::function<Decision(const Flight&, const Step&)>;

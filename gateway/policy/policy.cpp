@@ -52,7 +52,7 @@ bool says_stop(const ConsentRules& rules, std::string_view reply) {
 Answer ask(const Policy& policy, const Question& q) {
   Answer answer;
   for (const ListRule& rule : policy.lists) {
-    if (!counts(rule.categories, q.category)) continue;
+    if (!counts(rule.categories, q.category) || !q.address_known) continue;
     const bool listed = rule.list.find(q.address).has_value();
     if (listed == (rule.kind == ListRule::Kind::only)) continue;
     answer.kind = Answer::Kind::skip;

@@ -59,6 +59,7 @@ struct Policy {
 struct Question {
   Category category = Category::service;
   std::string_view address;            // as the payload has it
+  bool address_known = true;           // false: asked again when it is not kept any more; lists are left out
   TimeMs now = 0;
   const Zone* zone = nullptr;          // the recipient's own; null: the bank's
   std::span<const Sighting> sent;      // to the same person, other messages

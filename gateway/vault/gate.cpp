@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/vault/gate.hpp"
 
+#include <algorithm>
+
+#include "gateway/policy/decided.hpp"
+
 namespace postern::vault {
 namespace {
 
@@ -11,6 +15,31 @@ engine::Decision::Kind kind_of(policy::Answer::Kind kind) {
     case policy::Answer::Kind::skip: return engine::Decision::Kind::skip;
   }
   return engine::Decision::Kind::skip;
+}
+
+// What was asked and answered, for the leaf that comes of it: of a no, and of a yes where an attempt is handed over. A yes at a step's
+// beginning leads to no leaf.
+std::string recorded(const Context& context, const Flight& flight, const Step& step, const Content& content, const policy::Question& question,
+                     std::vector<policy::Sighting> sent, bool sent_known, const policy::Answer& answer) {
+  const auto index = static_cast<std::uint8_t>(&step - flight.plan.data());
+  const bool waits = std::ranges::any_of(flight.attempts, [&](const Attempt& a) { return a.step == index && a.state == AttemptState::ready; });
+  if (answer.kind == policy::Answer::Kind::go && !waits) return {};
+  policy::Decided facts;
+  facts.policy = context.config->policy_source.version;
+  facts.category = question.category;
+  facts.step = index;
+  facts.channel = step.channel;
+  facts.now = question.now;
+  facts.zone = content.time_zone;
+  facts.weight = question.weight;
+  facts.counted = question.counted;
+  facts.sent_known = sent_known;
+  facts.deadline_ms = flight.deadline_ms;
+  facts.stage_end_ms = flight.step_end_ms;
+  facts.answer = answer;
+  facts.sent = std::move(sent);
+  policy::keep_newest(facts.sent, facts.sent_cut);
+  return std::string(as_text(policy::encode(facts)));
 }
 
 }  // namespace
@@ -35,7 +64,8 @@ engine::Decision Gate::ask(Turn& turn, const Flight& flight, const Step& step) {
     if (consent != nullptr) question.consent = consent->given ? policy::ConsentState::given : policy::ConsentState::withdrawn;
   }
   Sightings::Of sent;
-  if (policy.memory_ms(flight.category) > 0) {
+  const bool looks = policy.memory_ms(flight.category) > 0;
+  if (looks) {
     sent = context_.sightings.of(flight.person, flight.id.key);
     question.sent = sent.others;
     question.counted = sent.counted;
@@ -43,7 +73,8 @@ engine::Decision Gate::ask(Turn& turn, const Flight& flight, const Step& step) {
     if (const std::string& why = context_.sightings.failure(); !why.empty()) turn.fail_with(why);
   }
   policy::Answer answer = policy::ask(policy, question);
-  return {kind_of(answer.kind), answer.until_ms, std::move(answer.rule), std::move(answer.passed), consent == nullptr ? std::string() : hash_of(*consent)};
+  std::string facts = recorded(context_, flight, step, *content, question, std::move(sent.others), looks, answer);
+  return {kind_of(answer.kind), answer.until_ms, std::move(answer.rule), std::move(answer.passed), consent == nullptr ? std::string() : hash_of(*consent), std::move(facts)};
 }
 
 }  // namespace postern::vault

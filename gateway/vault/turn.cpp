@@ -184,6 +184,7 @@ void Turn::note(Flight& flight, const engine::Happened& what, bool ended_here, a
   audit::Body body = std::move(extra);
   if (!what.reason.empty()) body.emplace_back(audit::Field::reason, what.reason);
   if (!what.basis.empty()) body.emplace_back(audit::Field::consent, what.basis);
+  if (!what.facts.empty()) body.emplace_back(audit::Field::facts, what.facts);
   audit::Leaf entry;
   entry.type = what.type;
   entry.message = flight.id;
@@ -213,19 +214,24 @@ void Turn::tell_client(ClientId client, std::uint64_t sequence) {
 const Content* Turn::content(const Flight& flight) {
   Slot& slot = flights_.at(flight.id.key);
   if (slot.content) return slot.content.get();
-  Result<std::optional<Bytes>> sealed = context_.store.content(flight.id.key);
+  std::optional<Content> content = read_content(flight);
+  if (!content) return nullptr;
+  slot.content = std::make_unique<Content>(std::move(*content));
+  with_content_.push_back(flight.id.key);
+  return slot.content.get();
+}
+
+std::optional<Content> Turn::read_content(const Flight& flight) {
+  const Result<std::optional<Bytes>> sealed = context_.store.content(flight.id.key);
   if (!sealed) {
     fail_with(sealed.what());
-    return nullptr;
+    return std::nullopt;
   }
   std::optional<Bytes> plain = *sealed ? opened(flight.id.key, **sealed) : std::nullopt;
   if (const std::string& why = context_.persons.failure(); !why.empty()) fail_with(why);
   std::optional<Content> content = plain ? decode_content(*plain) : std::nullopt;
   if (plain) wipe(plain->data(), plain->size());
-  if (!content) return nullptr;
-  slot.content = std::make_unique<Content>(std::move(*content));
-  with_content_.push_back(flight.id.key);
-  return slot.content.get();
+  return content;
 }
 
 std::uint64_t Turn::leaf(EventType type, const audit::Body& body, const Flight* flight, ClientId client, ConnectorId connector) {

@@ -49,6 +49,8 @@ class Turn {
   // What the message says; from this turn or opened from the store. Null when it is damaged: that ends
   // the one message, not the gateway.
   const Content* content(const Flight& flight);
+  // The same of a flight that is not this turn's: nothing is kept of it.
+  std::optional<Content> read_content(const Flight& flight);
 
   // The body of a leaf that speaks of this flight; empty once the person was erased. Null when it is damaged.
   std::optional<audit::Body> body_of(const audit::Leaf& leaf);

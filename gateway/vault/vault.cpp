@@ -482,10 +482,16 @@ bool Vault::ended_badly() {
   return !leaf || (leaf->type != EventType::stopped && leaf->type != EventType::locked);
 }
 
+audit::Body loaded_body(const config::Config& config) {
+  audit::Body body{{audit::Field::object, config.sha256}};
+  if (!config.policy_source.sha256.empty()) body.emplace_back(audit::Field::text, "policy " + config.policy_source.sha256.substr(0, 16));
+  return body;
+}
+
 Status Vault::reload(std::shared_ptr<const config::Config> config) {
   std::swap(context_.config, config);
   const Status told = turn([&](Turn& t) {
-    t.leaf(EventType::config_loaded, {{audit::Field::object, context_.config->sha256}});
+    t.leaf(EventType::config_loaded, loaded_body(*context_.config));
     halts_.look_again(t.batch());
   });
   more_ = more_ || halts_.busy();

@@ -32,6 +32,9 @@ struct Clock {
   static Clock system();
 };
 
+// What a leaf says of a configuration that comes into force.
+audit::Body loaded_body(const config::Config& config);
+
 class Vault {
  public:
   // Opens what `folder` holds: postern.db, audit/, ring, epoch, numbers.idx. Only a keyring that was just made may

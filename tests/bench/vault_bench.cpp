@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How fast one vault takes messages through their whole life without sockets: accept, deliver, result, receipt,
 // each a turn with its own durable commit, in batches, and the audit files once a second. One JSON line for each batch size:
-//   vault_bench [--messages N] [--folder DIR] [--batches N,N,...]
+//   vault_bench [--messages N] [--folder DIR] [--batches N,N,...] [--policy]
+// With --policy each message is asked about: a cap, quiet hours, a list.
 // `messages_per_s` is wall time with the store's syncs, `cpu_us` this process's CPU time for one message.
 #include <sys/resource.h>
 
@@ -41,8 +42,20 @@ void timed(Phase& phase, const Work& work) {
   phase.cpu += cpu_seconds() - cpu;
 }
 
-void run(std::size_t batch, std::size_t messages) {
-  House house;
+constexpr const char* kPolicy = R"(time_zone = "Europe/Kyiv"
+[quiet_hours]
+spans = ["22:00-07:00"]
+[[caps]]
+name = "daily"
+limit = 5
+[[lists]]
+name = "objected"
+kind = "never"
+file = "never.txt"
+)";
+
+void run(std::size_t batch, std::size_t messages, bool with_policy) {
+  House house({}, {}, {}, std::nullopt, false, with_policy ? kPolicy : "");
   const PeerId api = house.join("api"), sms = house.join("sms", 1, 100'000);
   const wire::Submit model = House::submit("sms", "380671234567", wire::TRANSACTION);
   Phase accept, result, receipt, publish;
@@ -94,9 +107,9 @@ void run(std::size_t batch, std::size_t messages) {
   const auto n = static_cast<double>(messages);
   const double wall = accept.wall + result.wall + receipt.wall + publish.wall, cpu = accept.cpu + result.cpu + receipt.cpu + publish.cpu;
   std::printf(
-      "{\"bench\":\"vault\",\"batch\":%zu,\"messages\":%zu,\"messages_per_s\":%.0f,\"accepts_per_s\":%.0f,\"cpu_us\":%.1f,"
+      "{\"bench\":\"vault\",\"policy\":%s,\"batch\":%zu,\"messages\":%zu,\"messages_per_s\":%.0f,\"accepts_per_s\":%.0f,\"cpu_us\":%.1f,"
       "\"cpu_us_accept_deliver\":%.1f,\"cpu_us_result\":%.1f,\"cpu_us_receipt\":%.1f,\"cpu_us_publish\":%.1f}\n",
-      batch, messages, n / wall, n / accept.wall, cpu / n * 1e6, accept.cpu / n * 1e6, result.cpu / n * 1e6, receipt.cpu / n * 1e6, publish.cpu / n * 1e6);
+      with_policy ? "true" : "false", batch, messages, n / wall, n / accept.wall, cpu / n * 1e6, accept.cpu / n * 1e6, result.cpu / n * 1e6, receipt.cpu / n * 1e6, publish.cpu / n * 1e6);
   std::fflush(stdout);
 }
 
@@ -105,17 +118,19 @@ void run(std::size_t batch, std::size_t messages) {
 int main(int argc, char** argv) {
   std::size_t messages = 20'000;
   std::vector<std::size_t> batches{1, 10, 100, 1000};
+  bool with_policy = false;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--messages") == 0 && i + 1 < argc) messages = std::strtoull(argv[++i], nullptr, 10);
+    else if (std::strcmp(argv[i], "--policy") == 0) with_policy = true;
     else if (std::strcmp(argv[i], "--folder") == 0 && i + 1 < argc) setenv("TMPDIR", argv[++i], 1);
     else if (std::strcmp(argv[i], "--batches") == 0 && i + 1 < argc) {
       batches.clear();
       for (char* at = argv[++i]; *at != '\0'; at += *at == ',') batches.push_back(std::max(std::strtoull(at, &at, 10), 1ULL));
     } else {
-      std::fprintf(stderr, "usage: vault_bench [--messages N] [--folder DIR] [--batches N,N,...]\n");
+      std::fprintf(stderr, "usage: vault_bench [--messages N] [--folder DIR] [--batches N,N,...] [--policy]\n");
       return 2;
     }
   }
-  for (const std::size_t batch : batches) run(batch, std::max(std::min(messages, batch * 2000), batch));
+  for (const std::size_t batch : batches) run(batch, std::max(std::min(messages, batch * 2000), batch), with_policy);
   return 0;
 }

@@ -21,7 +21,7 @@ ALLOWED = {
     "gateway/domain": PLAIN,
     "gateway/engine": {"gateway/domain"},
     "gateway/templates": {"gateway/domain", "crypto/result.hpp"},
-    "gateway/policy": {"gateway/domain", "crypto/result.hpp"},
+    "gateway/policy": {"gateway/domain"} | PLAIN,
     "gateway/policy/condition": {"gateway/domain", "crypto/result.hpp"},
     "gateway/numbers": PLAIN | {"crypto/merkle.hpp"},
     "gateway/store": {"gateway/domain"} | PLAIN | {"crypto/secret.hpp"},
@@ -32,7 +32,7 @@ ALLOWED = {
     "gateway/rehearsal": {"gateway/vault", "gateway/domain", "gateway/engine", "gateway/policy", "gateway/config", "gateway/store", "gateway/audit", "gateway/numbers",
                           "connectors/protocol"} | VAULT - {"crypto/tls.hpp"},
     "gateway/bus": {"gateway/vault", "connectors/protocol"} | PLAIN,
-    "gateway/control": {"gateway/vault", "connectors/protocol", "crypto/secret.hpp"} | PLAIN,
+    "gateway/control": {"gateway/vault", "gateway/config", "gateway/policy", "connectors/protocol", "crypto/secret.hpp"} | PLAIN,
     "gateway": {"gateway/vault", "gateway/bus", "gateway/control", "gateway/config", "gateway/audit", "gateway/store", "connectors/protocol"} | VAULT,
     "connectors/protocol": EDGE - {"crypto/tls.hpp"},
     "connectors/sources/json": EDGE,
@@ -73,6 +73,7 @@ LINKS = {
     "postern_rehearsal": {"postern_played"},
     "postern_bus": {"postern_vault", "postern_runtime"},
     "postern_control": {"postern_control_messages", "postern_runtime"},
+    "postern_reports": {"postern_control_messages", "postern_vault"},
     "postern_runtime": BASE,
     "postern_connector": {"postern_wire", "postern_runtime"},
     "postern_audit_tools": {"postern_crypto"},
@@ -83,7 +84,7 @@ LINKS = {
 }
 VAULT_SIDE = {"postern_crypto", "postern_domain", "postern_engine", "postern_templates", "postern_policy", "postern_condition", "postern_numbers",
               "postern_store", "postern_audit_log", "postern_config", "postern_vault", "postern_played", "postern_rehearsal", "postern_bus",
-              "postern_control"}
+              "postern_control", "postern_reports"}
 
 
 def allowed(folder, include):
