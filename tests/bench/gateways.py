@@ -11,7 +11,7 @@ import subprocess
 
 from processes import Group, wait_for
 
-ENTRY, HEAD = 40, 64   # of a ledger: ledger.hpp
+ENTRY, HEAD = 48, 64   # of a ledger: ledger.hpp
 
 
 def run(*words, **more):
@@ -147,28 +147,29 @@ class Postern(Measured):
 
     tls = True
 
-    def __init__(self, rig, folder, receipts=True, extra="", smpp="", **more):
+    def __init__(self, rig, folder, categories="", absent="", https="", rate=100_000, **more):
+        """`categories`: other rules than the scenario for each; `absent`: further connectors and routes, before the one of the SMS centre; `https`: further
+        settings of postern-https; `rate`: of the SMS centre."""
         super().__init__(rig, folder, **more)
         pki, run_folder, user = rig.pki, self.folder / "run", getpass.getuser()
         for name in ("state", "run", "scenarios", "templates"):
             (self.folder / name).mkdir()
-        categories = "".join(f'[categories.{c}]\nscenario = "sms"\n' for c in ("otp", "security", "transaction", "service", "marketing"))
+        categories = categories or "".join(f'[categories.{c}]\nscenario = "sms"\n' for c in ("otp", "security", "transaction", "service", "marketing"))
         self.write("key", os.urandom(32).hex(), 0o400)
         self.write("password", "measured\n", 0o400)
         self.write("posternd.toml",
-                   f'state = "state"\nbus = "{run_folder}/bus.sock"\ncontrol = "{run_folder}/control.sock"\naudit_origin = "measured.example/audit"\nunlock_key = "{self.folder}/key"\n{extra}'
-                   f'[connectors.https]\nuser = "{user}"\n[connectors.sms]\nuser = "{user}"\nchannel = "sms"\n'
+                   f'state = "state"\nbus = "{run_folder}/bus.sock"\ncontrol = "{run_folder}/control.sock"\naudit_origin = "measured.example/audit"\nunlock_key = "{self.folder}/key"\n'
+                   f'{absent}[connectors.https]\nuser = "{user}"\n[connectors.sms]\nuser = "{user}"\nchannel = "sms"\n'
                    '[clients.core]\nidentities = ["spiffe://bank.example/core"]\ncategories = ["otp", "security", "transaction", "service", "marketing"]\n'
                    f'{categories}[[routes]]\nchannel = "sms"\nconnector = "sms"\n')
-        until = "delivered" if receipts else "sent"
-        self.write("scenarios/sms.toml", f'name = "sms"\ndeadline = "3d"\n[[steps]]\nchannel = "sms"\nuntil = "{until}"\n')
+        self.write("scenarios/sms.toml", 'name = "sms"\ndeadline = "3d"\n[[steps]]\nchannel = "sms"\n')
         self.write("https.toml",
                    f'name = "https"\nvault = "{run_folder}/bus.sock"\nlisten = "127.0.0.1:0"\nport_file = "{run_folder}/port"\ndefault_region = "UA"\n'
-                   f'[tls]\ncertificate = "{pki.path("server.pem")}"\nkey = "{pki.path("server.key")}"\nca = "{pki.path("ca.pem")}"\ncrl = "{pki.path("crl.pem")}"\n')
+                   f'[tls]\ncertificate = "{pki.path("server.pem")}"\nkey = "{pki.path("server.key")}"\nca = "{pki.path("ca.pem")}"\ncrl = "{pki.path("crl.pem")}"\n{https}')
         self.write("smpp.toml",
                    f'name = "sms"\nvault = "{run_folder}/bus.sock"\nhosts = ["127.0.0.1"]\nport = {self.centre.port}\nca = "{pki.path("ca.pem")}"\n'
                    f'certificate = "{pki.path("client.pem")}"\nkey = "{pki.path("client.key")}"\nsystem_id = "measured"\npassword = "password"\n'
-                   f'binds = 2\nwindow = 500\nrate = 100000\nsender = "MyBank"\n{smpp}')
+                   f'binds = 2\nwindow = 500\nrate = {rate}\nsender = "MyBank"\n')
         self.words = ["--gateway", "postern", *rig.client_tls(), "--scenario", "sms"]
         self.group.start("posternd", rig.build / "gateway" / "posternd", "--config", self.folder / "posternd.toml")
         wait_for("posternd's start", lambda: self.postern("status").returncode != 1)
@@ -195,7 +196,7 @@ class Postern(Measured):
 
     def is_up(self):
         told = self.postern("connectors", "--json").stdout
-        return told and all(each["state"] == "up" for each in json.loads(told)["connectors"])
+        return told and {"https", "sms"} <= {each["name"] for each in json.loads(told)["connectors"] if each["state"] == "up"}
 
     def metrics(self):
         lines = [line.rsplit(" ", 1) for line in self.postern("metrics").stdout.splitlines() if line and not line.startswith("#")]
@@ -209,8 +210,9 @@ class Kannel(Measured):
     """Debian's Kannel as a good administrator sets it up for speed: wide windows, two sessions, no access log, receipts kept in memory."""
 
     BEARERBOX, SMSBOX = "/usr/sbin/bearerbox", "/usr/sbin/smsbox"
+    log_level = 3   # its own default is 0: every step of every message
 
-    def __init__(self, rig, folder, store="file", **more):
+    def __init__(self, rig, folder, store="file", instances=1, **more):
         super().__init__(rig, folder, **more)
         ports = {name: free_port() for name in ("admin", "smsbox", "sendsms")}
         self.admin, self.port = ports["admin"], ports["sendsms"]
@@ -226,7 +228,7 @@ smsbox-port = {ports["smsbox"]}
 smsbox-interface = 127.0.0.1
 box-allow-ip = 127.0.0.1
 box-deny-ip = "*.*.*.*"
-log-level = 3
+log-level = {self.log_level}
 store-type = {store}
 store-location = "{where}"
 dlr-storage = internal
@@ -243,7 +245,7 @@ smsc-password = measured
 system-type = ""
 transceiver-mode = true
 max-pending-submits = 500
-instances = 2
+instances = {instances}
 reconnect-delay = 1
 source-addr-ton = 5
 source-addr-npi = 0
@@ -254,7 +256,7 @@ group = smsbox
 bearerbox-host = 127.0.0.1
 sendsms-port = {self.port}
 sendsms-interface = 127.0.0.1
-log-level = 3
+log-level = {self.log_level}
 max-pending-requests = 512
 http-request-retry = 3
 
@@ -271,13 +273,13 @@ text = "no service"
 max-messages = 0
 """)
         self.words = ["--gateway", "kannel", "--user", "measured", "--password", "measured"]
-        self.group.start("bearerbox", self.BEARERBOX, "-v", "3", self.folder / "kannel.conf", cwd=self.folder)
+        self.group.start("bearerbox", self.BEARERBOX, "-v", self.log_level, self.folder / "kannel.conf", cwd=self.folder)
         wait_for("bearerbox's start", lambda: self.answers(ports["admin"]))
         self.start_smsbox()
-        wait_for("Kannel's link to the SMS centre", lambda: self.status().count("(online") >= 2)
+        wait_for("Kannel's link to the SMS centre", lambda: self.status().count("(online") >= instances)
 
     def start_smsbox(self):
-        self.group.start("smsbox", self.SMSBOX, "-v", "3", self.folder / "kannel.conf", cwd=self.folder)
+        self.group.start("smsbox", self.SMSBOX, "-v", self.log_level, self.folder / "kannel.conf", cwd=self.folder)
         wait_for("smsbox's start", lambda: self.answers(self.port))
 
     @staticmethod

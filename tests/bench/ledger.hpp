@@ -26,13 +26,14 @@ struct Entry {
   std::uint64_t due_us, accepted_us, receipt_us;  // the client's; 0: never
   std::uint64_t pdu_us;                           // the centre's: of the first PDU
   std::uint32_t receipts, pdus;
+  std::uint32_t failures, unused;  // the client's: how often it was told that the message has come to no good end
 };
 
 class Ledger {
  public:
   static constexpr std::uint64_t kMost = 50'000'000;
 
-  // The file is there already, as long as 64 bytes and its entries of 40.
+  // The file is there already, as long as 64 bytes and its entries of 48.
   static Result<Ledger> open(const std::string& path);
   Ledger(Ledger&& other) noexcept;
   Ledger& operator=(Ledger&&) = delete;

@@ -53,7 +53,7 @@ class Load {
       : loop_(loop), options_(options), tls_(tls), ledger_(std::move(ledger)), pacer_(loop, [this] { pace(); }), tick_(loop, [this] { look(); }), sent_(options.first) {}
 
   int run() {
-    const auto back = [this](std::uint64_t n) { arrived(n); };
+    const auto back = [this](std::uint64_t n, bool good) { arrived(n, good); };
     if (options_.receipts && options_.target.gateway == "kannel") {
       call_backs_.emplace(loop_, back);
       options_.target.call_back = "http://127.0.0.1:" + std::to_string(call_backs_->port());
@@ -178,10 +178,11 @@ class Load {
     next(c);
   }
 
-  void arrived(std::uint64_t n) {
+  void arrived(std::uint64_t n, bool good) {
     Entry* entry = ledger_ ? ledger_->find(n) : nullptr;
     if (entry == nullptr || n < options_.first || n >= sent_) return;
-    if (++entry->receipts == 1) entry->receipt_us = progress_ = now_us();
+    if (!good) ++entry->failures;
+    else if (++entry->receipts == 1) entry->receipt_us = progress_ = now_us();
   }
 
   // Ends when all is answered, and with a ledger when every accepted message has come to the centre and back, or nothing moves any more.
@@ -191,7 +192,7 @@ class Load {
     if (!ledger_) return loop_.stop();
     for (; settled_ < sent_ - options_.first; ++settled_) {
       const Entry* entry = ledger_->find(options_.first + settled_);
-      if (entry != nullptr && entry->accepted_us != 0 && (entry->pdus == 0 || (options_.receipts && entry->receipts == 0))) break;
+      if (entry != nullptr && entry->accepted_us != 0 && entry->failures == 0 && (entry->pdus == 0 || (options_.receipts && entry->receipts == 0))) break;
     }
     if (std::exchange(at_centre_, ledger_->at_centre()) != ledger_->at_centre()) progress_ = now_us();
     if (settled_ == sent_ - options_.first || now_us() - progress_ > us(options_.patience)) loop_.stop();
@@ -223,23 +224,34 @@ class Load {
       std::printf("%s\"%d\":%lu", comma, status, count);
       comma = ",";
     }
-    std::printf("}}\n");
+    std::printf("},\"resent_ids\":[");
+    comma = "";
+    if (events_) {
+      events_->each([&](std::uint64_t n, const std::string& id) {
+        const Entry* entry = n >= options_.first ? ledger_->find(n) : nullptr;
+        if (entry == nullptr || entry->pdus < 2) return;
+        std::printf("%s\"%s\"", comma, id.c_str());
+        comma = ",";
+      });
+    }
+    std::printf("]}\n");
   }
 
   template <class Rate>
   void report_ledger(const Rate& rate) {
-    std::uint64_t delivered = 0, lost = 0, resent = 0, unasked = 0, receipts = 0, without_receipt = 0, last_pdu = 0, last_receipt = 0;
+    std::uint64_t delivered = 0, lost = 0, resent = 0, unasked = 0, receipts = 0, without_receipt = 0, told_failed = 0, last_pdu = 0, last_receipt = 0;
     std::vector<std::uint32_t> to_pdu, to_receipt;
     for (std::uint64_t n = options_.first; n < sent_; ++n) {
       const Entry* e = ledger_->find(n);
       if (e == nullptr) break;
       const bool accepted = e->accepted_us != 0;
       delivered += e->pdus > 0;
-      lost += accepted && e->pdus == 0;
+      lost += accepted && e->pdus == 0 && e->failures == 0;
+      told_failed += e->failures > 0;
       resent += e->pdus > 1;
       unasked += !accepted && e->pdus > 0;
       receipts += e->receipts > 0;
-      without_receipt += accepted && e->receipts == 0;
+      without_receipt += accepted && e->receipts == 0 && e->failures == 0;
       if (e->pdus > 0) to_pdu.push_back(static_cast<std::uint32_t>(e->pdu_us - e->due_us));
       if (e->receipts > 0) to_receipt.push_back(static_cast<std::uint32_t>(e->receipt_us - e->due_us));
       last_pdu = std::max(last_pdu, e->pdu_us);
@@ -248,8 +260,8 @@ class Load {
     print_latencies("to_pdu_", to_pdu);
     print_latencies("to_receipt_", to_receipt);
     std::printf("\"delivered\":%lu,\"delivered_per_second\":%.0f,\"lost\":%lu,\"resent\":%lu,\"delivered_but_not_told_accepted\":%lu,\"receipts\":%lu,\"receipts_per_second\":%.0f,"
-                "\"without_receipt\":%lu,\"begun_us\":%lu,\"cursor\":%lu,",
-                delivered, rate(delivered, last_pdu), lost, resent, unasked, receipts, rate(receipts, last_receipt), options_.receipts ? without_receipt : 0UL, begun_, events_ ? events_->cursor() : 0UL);
+                "\"without_receipt\":%lu,\"told_failed\":%lu,\"begun_us\":%lu,\"cursor\":%lu,",
+                delivered, rate(delivered, last_pdu), lost, resent, unasked, receipts, rate(receipts, last_receipt), options_.receipts ? without_receipt : 0UL, told_failed, begun_, events_ ? events_->cursor() : 0UL);
   }
 
   Loop& loop_;

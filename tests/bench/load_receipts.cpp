@@ -56,8 +56,8 @@ void CallBacks::read(Caller& caller) {
   evbuffer* in = bufferevent_get_input(caller.stream.get());
   while (caller.reader.take(in)) {
     const std::string_view target = caller.reader.target();
-    // d=1: delivered.
-    if (number_after(target, "&d=", 0) == 1) arrived_(number_after(target, "?n=", ~0ULL));
+    // d=1: delivered; 2 and 16: not.
+    arrived_(number_after(target, "?n=", ~0ULL), number_after(target, "&d=", 0) == 1);
     bufferevent_write(caller.stream.get(), kOk.data(), kOk.size());
   }
 }
@@ -97,24 +97,37 @@ void EventStream::read() {
       const std::string_view id = body.substr(at + 6, 36);
       at = body.find("\"state\":\"", at);
       if (at == std::string_view::npos) break;
-      const std::string_view state = body.substr(at + 9, 10);
-      if (state.starts_with("delivered\"") || state.starts_with("reached\"")) told(id);
+      std::string_view state = body.substr(at + 9, 16);
+      state = state.substr(0, state.find('"'));
+      const bool good = state == "delivered" || state == "reached";
+      if (good || state == "failed" || state == "expired" || state == "cancelled" || state == "suppressed") told(id, good);
     }
     cursor_ = number_after(body, "\"cursor\":", cursor_);
     poll();
   }
 }
 
-void EventStream::told(std::string_view id) {
-  const auto [at, is_new] = known_.try_emplace(id_of(id), kUnknown);
-  if (!is_new && at->second != kUnknown) arrived_(at->second);
+void EventStream::told(std::string_view id, bool good) {
+  const auto [at, is_new] = known_.try_emplace(id_of(id), good ? kUnknownGood : kUnknownBad);
+  if (!is_new && at->second < kUnknownBad) arrived_(at->second, good);
 }
 
 void EventStream::know(std::string_view id, std::uint64_t n) {
   const auto [at, is_new] = known_.try_emplace(id_of(id), n);
   if (is_new) return;
+  const bool good = at->second == kUnknownGood;
+  if (at->second < kUnknownBad) return;
   at->second = n;
-  arrived_(n);
+  arrived_(n, good);
+}
+
+void EventStream::each(const std::function<void(std::uint64_t n, const std::string& id)>& visit) const {
+  for (const auto& [id, n] : known_) {
+    if (n >= kUnknownBad) continue;
+    char text[40];
+    std::snprintf(text, sizeof text, "%08lx-%04lx-%04lx-%04lx-%012lx", id.high >> 32, id.high >> 16 & 0xffff, id.high & 0xffff, id.low >> 48, id.low & 0xffff'ffff'ffff);
+    visit(n, text);
+  }
 }
 
 EventStream::Id EventStream::id_of(std::string_view text) {

@@ -22,8 +22,8 @@ struct evconnlistener;
 
 namespace postern::bench {
 
-// A message has come to a good end for its customer, told once or more.
-using Arrived = std::function<void(std::uint64_t n)>;
+// A message has come to its customer, or to another end; told once or more.
+using Arrived = std::function<void(std::uint64_t n, bool good)>;
 
 class CallBacks {
  public:
@@ -56,6 +56,8 @@ class EventStream {
   // Message n has this id: before or after its events have come.
   void know(std::string_view id, std::uint64_t n);
   std::uint64_t cursor() const { return cursor_; }
+  // The ids of all known messages.
+  void each(const std::function<void(std::uint64_t n, const std::string& id)>& visit) const;
 
  private:
   struct Id {
@@ -65,12 +67,12 @@ class EventStream {
   struct IdHash {
     std::size_t operator()(const Id& id) const { return id.high * 0x9e3779b97f4a7c15U ^ id.low; }
   };
-  static constexpr std::uint64_t kUnknown = ~0ULL;
+  static constexpr std::uint64_t kUnknownGood = ~0ULL, kUnknownBad = ~1ULL;
 
   void open();
   void poll();
   void read();
-  void told(std::string_view id);
+  void told(std::string_view id, bool good);
   static Id id_of(std::string_view text);
 
   Loop& loop_;
@@ -81,7 +83,7 @@ class EventStream {
   Stream stream_;
   HttpReader reader_;
   Timer again_;
-  std::unordered_map<Id, std::uint64_t, IdHash> known_;  // kUnknown: its receipt came before its number
+  std::unordered_map<Id, std::uint64_t, IdHash> known_;  // kUnknown...: its end came before its number
 };
 
 }  // namespace postern::bench

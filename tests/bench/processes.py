@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -21,6 +22,14 @@ def machine(bench):
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     say(bench="machine", of=bench, at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), cpu=cpu, cores=os.cpu_count(), memory_mib=memory,
         kernel=os.uname().release, commit=commit, load_before=os.getloadavg()[0])
+
+
+def new_folder():
+    """On a disk, not in memory: what is measured has to reach it. Short, for the sockets in it."""
+    kind = subprocess.run(["stat", "-f", "-c", "%T", tempfile.gettempdir()], capture_output=True, text=True).stdout.strip()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="pstn-", dir="/var/tmp" if kind in ("tmpfs", "ramfs") else None))
+    folder.chmod(0o755)
+    return folder
 
 
 def wait_for(what, condition, seconds=60, pause=0.02):
