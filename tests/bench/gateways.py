@@ -131,6 +131,11 @@ class Measured:
         self.cursor = max(self.cursor, result.get("cursor", 0))
         return result
 
+    def is_accepted(self, n):
+        with open(self.ledger, "rb") as entries:
+            entries.seek(HEAD + n * ENTRY + 8)
+            return entries.read(8) != bytes(8)
+
     def stop(self):
         """Ends everything; what the SMS centre saw."""
         self.group.stop()
@@ -148,23 +153,25 @@ class Postern(Measured):
     tls = True
 
     def __init__(self, rig, folder, categories="", absent="", https="", rate=100_000, **more):
-        """`categories`: other rules than the scenario for each; `absent`: further connectors and routes, before the one of the SMS centre; `https`: further
+        """`categories`: other rules than the scenario for each; `absent`: a connector that never comes, and its route, which alone carries marketing then; `https`: further
         settings of postern-https; `rate`: of the SMS centre."""
         super().__init__(rig, folder, **more)
         pki, run_folder, user = rig.pki, self.folder / "run", getpass.getuser()
+        self.port = free_port()   # the same after a restart
         for name in ("state", "run", "scenarios", "templates"):
             (self.folder / name).mkdir()
         categories = categories or "".join(f'[categories.{c}]\nscenario = "sms"\n' for c in ("otp", "security", "transaction", "service", "marketing"))
+        own = 'categories = ["otp", "security", "transaction", "service"]\n' if absent else ""
         self.write("key", os.urandom(32).hex(), 0o400)
         self.write("password", "measured\n", 0o400)
         self.write("posternd.toml",
                    f'state = "state"\nbus = "{run_folder}/bus.sock"\ncontrol = "{run_folder}/control.sock"\naudit_origin = "measured.example/audit"\nunlock_key = "{self.folder}/key"\n'
                    f'{absent}[connectors.https]\nuser = "{user}"\n[connectors.sms]\nuser = "{user}"\nchannel = "sms"\n'
                    '[clients.core]\nidentities = ["spiffe://bank.example/core"]\ncategories = ["otp", "security", "transaction", "service", "marketing"]\n'
-                   f'{categories}[[routes]]\nchannel = "sms"\nconnector = "sms"\n')
+                   f'{categories}[[routes]]\nchannel = "sms"\nconnector = "sms"\n{own}')
         self.write("scenarios/sms.toml", 'name = "sms"\ndeadline = "3d"\n[[steps]]\nchannel = "sms"\n')
         self.write("https.toml",
-                   f'name = "https"\nvault = "{run_folder}/bus.sock"\nlisten = "127.0.0.1:0"\nport_file = "{run_folder}/port"\ndefault_region = "UA"\n'
+                   f'name = "https"\nvault = "{run_folder}/bus.sock"\nlisten = "127.0.0.1:{self.port}"\ndefault_region = "UA"\n'
                    f'[tls]\ncertificate = "{pki.path("server.pem")}"\nkey = "{pki.path("server.key")}"\nca = "{pki.path("ca.pem")}"\ncrl = "{pki.path("crl.pem")}"\n{https}')
         self.write("smpp.toml",
                    f'name = "sms"\nvault = "{run_folder}/bus.sock"\nhosts = ["127.0.0.1"]\nport = {self.centre.port}\nca = "{pki.path("ca.pem")}"\n'
@@ -178,9 +185,7 @@ class Postern(Measured):
             raise SystemExit(f"bench: postern init: {made.stderr}{self.log_tail()}")
         self.group.start("https", rig.build / "connectors" / "sources" / "https" / "postern-https", "--config", self.folder / "https.toml")
         self.start_channel()
-        wait_for("the API's port", lambda: (run_folder / "port").exists())
-        self.port = int((run_folder / "port").read_text())
-        wait_for("the connector of the SMS centre", self.is_up)
+        wait_for("both connectors", self.is_up)
 
     def start_channel(self):
         self.group.start("smpp", self.rig.build / "connectors" / "channels" / "smpp" / "postern-smpp", "--config", self.folder / "smpp.toml",

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -225,16 +226,23 @@ class Load {
       comma = ",";
     }
     std::printf("},\"resent_ids\":[");
-    comma = "";
-    if (events_) {
-      events_->each([&](std::uint64_t n, const std::string& id) {
-        const Entry* entry = n >= options_.first ? ledger_->find(n) : nullptr;
-        if (entry == nullptr || entry->pdus < 2) return;
-        std::printf("%s\"%s\"", comma, id.c_str());
-        comma = ",";
-      });
-    }
+    print_ids([](const Entry& entry) { return entry.pdus > 1; });
+    std::printf("],\"lost_ids\":[");
+    print_ids([](const Entry& entry) { return entry.accepted_us != 0 && entry.pdus == 0 && entry.failures == 0; });
     std::printf("]}\n");
+  }
+
+  // Kannel has none.
+  template <class Which>
+  void print_ids(const Which& which) {
+    if (!events_) return;
+    const char* comma = "";
+    events_->each([&](std::uint64_t n, const std::string& id) {
+      const Entry* entry = n >= options_.first ? ledger_->find(n) : nullptr;
+      if (entry == nullptr || !which(*entry)) return;
+      std::printf("%s\"%s\"", comma, id.c_str());
+      comma = ",";
+    });
   }
 
   template <class Rate>
@@ -351,6 +359,7 @@ int main(int argc, char** argv) {
     if (!made) return std::fprintf(stderr, "load_client: %s\n", made.what().c_str()), 2;
     tls = std::move(*made);
   }
+  std::signal(SIGPIPE, SIG_IGN);  // a peer that is gone is an event of its stream
   Loop loop;
   return Load(loop, options, tls.get(), std::move(ledger)).run();
 }

@@ -198,6 +198,7 @@ int main(int argc, char** argv) {
     if (!made) return std::fprintf(stderr, "null_peers: %s\n", made.what().c_str()), 2;
     tls = std::move(*made);
   }
+  std::signal(SIGPIPE, SIG_IGN);  // a peer that is gone is an event of its stream
   Loop loop;
   const Signal stop(loop, SIGTERM, [&] { loop.stop(); });
   if (kind == "http") {

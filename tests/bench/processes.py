@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -22,6 +23,11 @@ def machine(bench):
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     say(bench="machine", of=bench, at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), cpu=cpu, cores=os.cpu_count(), memory_mib=memory,
         kernel=os.uname().release, commit=commit, load_before=os.getloadavg()[0])
+
+
+def end_well():
+    """An end from outside ends what was started, too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def new_folder():
@@ -96,4 +102,4 @@ def used_since(before, after, messages):
     count = max(messages, 1)
     cpu = {name: round((after[name]["cpu"] - before[name]["cpu"]) * 1e6 / count, 1) for name in after}
     return {"cpu_us": cpu, "cpu_us_all": round(sum(cpu.values()), 1), "peak_mib": round(sum(each["peak_mib"] for each in after.values()), 1),
-            "written_bytes": round(sum(after[name]["written"] - before[name]["written"] for name in after) / count)}
+            "written_bytes": round(max(0, sum(after[name]["written"] - before[name]["written"] for name in after)) / count)}

@@ -314,6 +314,7 @@ int main(int argc, char** argv) {
     if (!made) return std::fprintf(stderr, "sms_centre: %s\n", made.what().c_str()), 2;
     tls = std::move(*made);
   }
+  std::signal(SIGPIPE, SIG_IGN);  // a peer that is gone is an event of its stream
   Loop loop;
   Centre centre(loop, options, *ledger, tls.get());
   const Signal stop(loop, SIGTERM, [&] { loop.stop(); });
