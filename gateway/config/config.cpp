@@ -107,6 +107,29 @@ void read_routes(Section& root, Config& config) {
   }
 }
 
+void read_routes_health(Section section, Config& config) {
+  RoutesHealth& health = config.routes_health;
+  policy::RouteRules& rules = health.rules;
+  const auto span = [&](std::string_view key, std::int64_t usual_ms, std::chrono::milliseconds least, std::chrono::milliseconds most) {
+    return section.duration(key, std::chrono::milliseconds(usual_ms), least, most).count();
+  };
+  health.measured = section.boolean("measured", true);
+  rules.window_ms = span("window", rules.window_ms, 10s, 24h);
+  rules.most_failed = static_cast<std::uint16_t>(section.integer("failed", rules.most_failed, 1, 1000));
+  rules.slowest_p90_ms = span("slowest", rules.slowest_p90_ms, 0s, 59min);
+  rules.least_samples = static_cast<std::uint32_t>(section.integer("samples", rules.least_samples, 1, 1'000'000));
+  rules.least_probes = static_cast<std::uint32_t>(section.integer("probes", rules.least_probes, 1, 1'000'000));
+  rules.hold_ms = span("hold", rules.hold_ms, 1s, 24h);
+  rules.longest_hold_ms = span("longest_hold", std::max(rules.hold_ms, rules.longest_hold_ms), 1s, 7 * 24h);
+  if (const Result<policy::RouteHealth> made = policy::RouteHealth::make(rules); !made) section.fault("longest_hold", made.what());
+  if (!section.has("receipts")) return;
+  health.receipts.clear();
+  for (const std::string& name : section.texts("receipts")) {
+    if (const std::optional<Channel> channel = channel_named(name)) health.receipts.push_back(*channel);
+    else section.fault("receipts", "'" + name + "' is no channel; there are push, sms, whatsapp, viber, telegram, email, voice");
+  }
+}
+
 // What has reached whom is forgotten with the message.
 void check_caps_within_keep(Section& root, const Config& config) {
   for (const policy::Cap& cap : config.policy.caps)
@@ -182,6 +205,7 @@ void read_policy_file(Section& root, Config& config, Faults& faults, std::vector
   PolicyFile policy = read_policy(section);
   faults.add((*file)->finish());
   config.policy = std::move(policy.policy);
+  config.velocity = std::move(policy.velocity);
   files.insert(files.end(), policy.files.begin(), policy.files.end());
 }
 
@@ -241,6 +265,7 @@ Result<std::shared_ptr<const Config>> load(const std::string& posternd_toml) {
   read_clients(root, *config);
   read_category_rules(root, *config);
   read_routes(root, *config);
+  read_routes_health(root.section("routes_health"), *config);
   check_caps_within_keep(root, *config);
   check_pull_clients(root, *config);
   check_scenarios_have_routes(root, *config);

@@ -17,6 +17,8 @@
 #include "gateway/domain/flight.hpp"
 #include "gateway/policy/condition/condition.hpp"
 #include "gateway/policy/policy.hpp"
+#include "gateway/policy/route_health.hpp"
+#include "gateway/policy/velocity.hpp"
 #include "gateway/templates/template.hpp"
 
 namespace postern::config {
@@ -83,6 +85,22 @@ struct Route {
   bool carries(Channel wanted, const std::string& network, Category category) const;
 };
 
+// A guard against SMS pumping.
+struct VelocityGuard {
+  policy::VelocityRules rules;
+  policy::CategoryMask categories = 0;
+  std::string confirmed_by;             // event of the bank's systems that says that a code was used; empty: nobody tells
+};
+
+// How routes are measured.
+struct RoutesHealth {
+  bool measured = true;                 // false: the first that fits and is up takes everything
+  policy::RouteRules rules;
+  std::vector<Channel> receipts{Channel::sms};  // of which receipts tell of the route and not of the customer's phone
+
+  bool operator==(const RoutesHealth&) const = default;
+};
+
 struct Config {
   std::string state_folder;             // store, keyring, audit, numbers
   std::string anchor;                   // file of the roll-back anchor; best on another disk
@@ -98,7 +116,9 @@ struct Config {
   std::map<Category, CategoryRules> categories;
   std::optional<policy::Vocabulary> vocabulary;  // of all conditions
   policy::Policy policy;
+  std::vector<VelocityGuard> velocity;  // at intake
   std::vector<Route> routes;            // in order: the first that fits takes the message
+  RoutesHealth routes_health;
   std::map<std::string, Scenario, std::less<>> scenarios;
   std::map<std::string, templates::Template, std::less<>> templates;
   std::string sha256;                   // over all files, hex

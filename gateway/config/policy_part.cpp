@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 using policy::CategoryMask;
 
-constexpr std::size_t kMaxName = 40;
+constexpr std::size_t kMaxName = 40, kMaxGuards = 4;
 
 CategoryMask read_mask(Section& section, std::string_view key) {
   CategoryMask mask = 0;
@@ -90,6 +90,37 @@ void read_content(Section section, policy::Policy& policy) {
   else policy.content.domains = std::move(*list);
 }
 
+// Of what is wrong with one setting its own getter tells; what remains is how they fit each other.
+void read_velocity(Section& section, PolicyFile& file) {
+  const auto seconds = [&](std::string_view key, std::int64_t otherwise_ms, std::chrono::milliseconds least, std::chrono::milliseconds most) {
+    return section.duration(key, std::chrono::milliseconds(otherwise_ms), least, most).count();
+  };
+  constexpr std::chrono::milliseconds kDay = 24h, kYear = 366 * kDay;
+  const policy::VelocityRules usual;
+  VelocityGuard guard;
+  policy::VelocityRules& rules = guard.rules;
+  guard.categories = section.has("categories") ? read_mask(section, "categories") : policy::mask_of(Category::otp);
+  rules.whole_prefix = section.boolean("whole_prefix", usual.whole_prefix);
+  rules.digits = static_cast<std::uint8_t>(section.integer("digits", usual.digits, rules.whole_prefix ? 1 : 0, 15));
+  rules.window_ms = seconds("window", usual.window_ms, 12s, 7 * kDay);
+  rules.limit = static_cast<std::uint32_t>(section.integer("limit", usual.limit, 1, 1'000'000'000));
+  rules.factor_percent = static_cast<std::uint32_t>(section.integer("factor", usual.factor_percent, 100, 10'000));
+  rules.usual_ms = seconds("usual", std::max(usual.usual_ms, 10 * rules.window_ms), 2min, kYear);
+  rules.cool_down_ms = seconds("cool_down", usual.cool_down_ms, 1s, kYear);
+  rules.least_confirmed = static_cast<std::uint16_t>(section.integer("confirmed", 0, 0, 1000));
+  rules.least_samples = static_cast<std::uint32_t>(section.integer("samples", usual.least_samples, 1, 1'000'000'000));
+  rules.answer_ms = seconds("answer", std::min(usual.answer_ms, rules.window_ms / 2), 0s, 7 * kDay);
+  guard.confirmed_by = section.text("confirmed_by", "");
+  if (guard.confirmed_by.size() > kMaxEventName) section.fault("confirmed_by", "an event's name has 1 to 64 characters");
+  if (rules.least_confirmed > 0 && guard.confirmed_by.empty())
+    section.fault("confirmed", "which codes were used is told by an event: name it, such as confirmed_by = \"code-used\"");
+  if (const Result<policy::Velocity> made = policy::Velocity::make(rules); !made) section.fault("window", made.what());
+  const auto alike = [&](const VelocityGuard& other) { return other.rules.digits == rules.digits && other.rules.whole_prefix == rules.whole_prefix; };
+  if (std::ranges::any_of(file.velocity, alike)) section.fault("digits", "there is a guard with prefixes of this length already");
+  if (file.velocity.size() == kMaxGuards) section.fault("digits", "there are at most 4 guards");
+  else file.velocity.push_back(std::move(guard));
+}
+
 }  // namespace
 
 PolicyFile read_policy(Section& root) {
@@ -102,6 +133,7 @@ PolicyFile read_policy(Section& root) {
   if (root.has("quiet_hours")) read_quiet_hours(root.section("quiet_hours"), file.policy);
   for (Section& section : root.sections("caps")) read_cap(section, file.policy);
   for (Section& section : root.sections("lists")) read_list(section, file);
+  for (Section& section : root.sections("velocity")) read_velocity(section, file);
   if (root.has("content")) read_content(root.section("content"), file.policy);
   const bool needs_zone = root.has("quiet_hours") || !file.policy.caps.empty();
   if (needs_zone && !root.has("time_zone"))

@@ -4,12 +4,13 @@
 #pragma once
 
 #include "connectors/protocol/settings.hpp"
-#include "gateway/policy/policy.hpp"
+#include "gateway/config/config.hpp"
 
 namespace postern::config {
 
 struct PolicyFile {
   policy::Policy policy;
+  std::vector<VelocityGuard> velocity;
   std::vector<std::string> files;   // lists that were read
 };
 
@@ -30,6 +31,9 @@ struct PolicyFile {
 //   [content]
 //   domains = ["bank.example"]             # to which links may lead
 //   cards = true
+//   [[velocity]]                           # a guard against SMS pumping, asked before a message is accepted
+//   categories = ["otp"]
+//   limit = 100
 PolicyFile read_policy(Section& root);
 
 }  // namespace postern::config

@@ -152,6 +152,7 @@ void connectors(vault::Vault& vault, control::Reply& reply) {
       facts.set_software(peer.software);
       facts.set_window(peer.window);
       facts.set_outstanding(vault.dispatcher().outstanding(peer.connector));
+      if (connector.channel) facts.set_share(vault.routes().share(peer.connector));
     }
   }
 }

@@ -56,6 +56,8 @@ std::string_view name_of(EventType type) {
     case EventType::ended: return "ended";
     case EventType::unmatched_receipt: return "unmatched-receipt";
     case EventType::signalled: return "signalled";
+    case EventType::prefix_closed: return "prefix-closed";
+    case EventType::prefix_opened: return "prefix-opened";
     case EventType::person_erased: return "person-erased";
     case EventType::ring_rotated: return "ring-rotated";
     case EventType::wrapping_key_destroyed: return "wrapping-key-destroyed";

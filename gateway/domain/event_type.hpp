@@ -64,6 +64,8 @@ enum class EventType : std::uint16_t {
   ended = 58,              // expired, cancelled, failed without another event
   unmatched_receipt = 59,  // a receipt that belongs to no attempt
   signalled = 63,          // a bank's system told of an event: `reason` which
+  prefix_closed = 64,      // too many codes were asked for to numbers that begin with `reason`: submits to them are refused
+  prefix_opened = 65,      // and now they are taken again: `reason` is the prefix
   // persons
   person_erased = 60,      // the person's key is destroyed; `recipient` is the person
   ring_rotated = 61,       // what was wrapped is wrapped anew; `count` keys, `text` the wrapping key's number

@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "gateway/config/message_facts.hpp"
 #include "gateway/numbers/number.hpp"
@@ -34,6 +35,7 @@ std::string_view outcome_word(wire::Verdict::Outcome outcome) {
     case wire::Verdict::FORBIDDEN: return "forbidden";
     case wire::Verdict::BUSY: return "busy";
     case wire::Verdict::UNAVAILABLE: return "unavailable";
+    case wire::Verdict::CLOSED: return "closed";
     case wire::Verdict::OUTCOME_UNSET:
     case wire::Verdict_Outcome_Verdict_Outcome_INT_MIN_SENTINEL_DO_NOT_USE_:
     case wire::Verdict_Outcome_Verdict_Outcome_INT_MAX_SENTINEL_DO_NOT_USE_: break;
@@ -151,12 +153,30 @@ void Intake::submit(Turn& turn, Peer& peer, const wire::Submit& submit) {
     for (const templates::Fault& f : draft.faults) add_problem(verdict, f.pointer, f.code, f.detail);
     return refuse(turn, client->name, submit, verdict, wire::Verdict::INVALID, draft.faults.front().code);
   }
+  if (!prefix_open(turn, *client, submit, draft, verdict)) return;
   if (submit.validate_only()) {
     verdict.set_outcome(wire::Verdict::VALID);
     ++context_.metrics.verdicts[{client->name, "valid"}];
     return;
   }
   accept(turn, *client, submit, draft, verdict);
+}
+
+// What goes to a number costs, and may be what somebody asks for in order to be paid. Refusals are counted and no leaf each: a flood of
+// submits is no flood of leaves.
+bool Intake::prefix_open(Turn& turn, const config::Client& client, const wire::Submit& submit, const Draft& draft, wire::Verdict& verdict) {
+  const std::string& phone = submit.recipient().phone();
+  const auto by_number = [](const Payload& p) { return p.channel != Channel::push && p.channel != Channel::email; };
+  if (phone.empty() || std::ranges::none_of(draft.content.payloads, by_number)) return true;
+  const std::optional<TimeMs> until =
+      submit.validate_only() ? prefixes_.closed(draft.category, phone, turn.now()) : prefixes_.submit(turn, draft.category, phone);
+  if (!until) return true;
+  add_problem(verdict, "/recipient/phone", "prefix-closed",
+              "too much was asked for to numbers that begin like this one; nothing is taken for them until the time that is told");
+  verdict.set_retry_after_ms(static_cast<std::uint32_t>(std::min<TimeMs>(*until - turn.now(), std::numeric_limits<std::uint32_t>::max())));
+  verdict.set_outcome(wire::Verdict::CLOSED);
+  ++context_.metrics.verdicts[{client.name, "closed"}];
+  return false;
 }
 
 bool Intake::within_rate(const config::Client& client, TimeMs now) {
@@ -469,6 +489,7 @@ void Intake::accept(Turn& turn, const config::Client& client, const wire::Submit
     for (const Payload& payload : draft.content.payloads)
       if (!payload.text.empty()) body.emplace_back(audit::Field::commitment, commitments_of(context_.keys, flight.id, payload.text).front());
   const Flight& accepted = turn.accept(std::move(flight), std::move(draft.content), body);
+  prefixes_.accepted(accepted.id.key, accepted.category, r.phone(), turn.now());
   // Replies come from the address alone: remember which message waits for one.
   const Content& content = *turn.content(accepted);
   for (const Step& step : accepted.plan)

@@ -42,9 +42,10 @@ struct Metrics {
   std::map<std::pair<std::string, std::string>, std::uint64_t> ended;        // category, state
   std::uint64_t in_doubt = 0, double_contacts = 0, unmatched = 0, leaves = 0, commits = 0, commit_failures = 0;
   std::uint64_t waiting = 0;                                                 // accepted and not ended
+  std::uint64_t prefixes_closed = 0, prefix_refusals = 0;
   Histogram commit_us;
 
-  std::string text(const std::map<std::string, std::array<std::uint64_t, 3>>& connectors, bool accepting) const;
+  std::string text(const std::map<std::string, std::array<std::uint64_t, 4>>& connectors, bool accepting) const;
 };
 
 }  // namespace postern::vault

@@ -76,6 +76,7 @@ void Progress::result(Turn& turn, const Peer& peer, const wire::Result& r) {
   input.parts = static_cast<std::uint8_t>(std::clamp<int>(r.provider_id_size(), 1, kMaxParts));
   input.retry_after_ms = r.retry_after_ms();
   input.reason = word(r.reason());
+  routes_.result(*found.flight, found.attempt, input, turn.now());
   turn.advance(*found.flight, input, std::move(extra));
 
   if (r.kind() != wire::Result::SENT) return;
@@ -171,6 +172,7 @@ void Progress::apply(Turn& turn, const Found& found, const wire::Receipt& r, Con
   if (!progress) return;
   ++context_.metrics.receipts[{context_.names.name(connector).substr(10), std::string(name_of(*progress))}];
   engine::Receipt input{found.attempt, *progress, found.part, found.all_parts, word(r.reason())};
+  routes_.receipt(*found.flight, found.attempt, *progress, turn.now());
   turn.advance(*found.flight, input);
 }
 

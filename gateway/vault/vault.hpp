@@ -91,6 +91,7 @@ class Vault {
   Context& context() { return context_; }
   Queries& queries() { return queries_; }
   const Dispatcher& dispatcher() const { return dispatcher_; }
+  const RouteWatch& routes() const { return progress_.routes(); }
   bool usable() const { return store_->usable(); }   // false: end the process and start anew
   bool disk_full() const { return store_->full(); }  // why the last turn failed
   const audit::Tiles& tiles() const { return *tiles_; }

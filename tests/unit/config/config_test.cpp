@@ -254,6 +254,17 @@ TEST_F(Configuration, ACategoryChoosesAmongScenarios) {
               "there is no scenario 'none'");
 }
 
+TEST_F(Configuration, TheHealthOfRoutesIsMeasuredByItsRules) {
+  const auto health = [this](const std::string& lines) { return with("posternd.toml", "[[routes]]", "[routes_health]\n" + lines + "\n[[routes]]"); };
+  EXPECT_EQ(health("window = \"1m\"\nfailed = 100\nslowest = \"30s\"\nreceipts = [\"sms\", \"whatsapp\"]"), "");
+  EXPECT_EQ(health("measured = false"), "");
+  expect_part(health("window = \"1s\""), "posternd.toml:39:1: 'window' must be a duration");
+  expect_part(health("failed = 0"), "posternd.toml:39:1: 'failed' must be a whole number from 1");
+  expect_part(health("slowest = \"2h\""), "posternd.toml:39:1: 'slowest' must be a duration");
+  expect_part(health("hold = \"1h\"\nlongest_hold = \"1m\""), "posternd.toml:40:1: route health: the longest hold must be the hold to 7 days");
+  expect_part(health("receipts = [\"letters\"]"), "posternd.toml:39:1: 'letters' is no channel");
+}
+
 TEST_F(Configuration, PricesAreRead) {
   EXPECT_EQ(with("posternd.toml", "networks = [", "price = \"0.045\"\nnetworks = ["), "");
   for (const char* bad : {"0,045", "-1", ".5", "1.", "0.0000001", "1234567"})
@@ -275,6 +286,12 @@ kind = "never"
 file = "objected.txt"
 [content]
 domains = ["bank.example"]
+[[velocity]]
+limit = 50
+confirmed = 100
+confirmed_by = "code-used"
+[[velocity]]
+digits = 0
 )";
 
 TEST_F(Configuration, APolicyIsRead) {
@@ -302,6 +319,13 @@ TEST_F(Configuration, FaultsOfAPolicyHaveTheirPlace) {
   expect_part(policy("kind = \"never\"", "kind = \"black\""), "'kind' must be one of: never, only");
   expect_part(policy("kind = \"never\"", "kind = \"only\""), "a list of kind \"only\" would stop otp for every customer who is not on it");
   expect_part(policy("objected.txt", "none.txt"), "there is no file");
+  expect_part(policy("limit = 50", "limit = 0"), "policy.toml:17:1: 'limit' must be a whole number from 1");
+  expect_part(policy("limit = 50", "factor = 50"), "policy.toml:17:1: 'factor' must be a whole number from 100");
+  expect_part(policy("limit = 50", "categories = [\"code\"]"), "policy.toml:17:1: 'code' is no category");
+  expect_part(policy("confirmed_by = \"code-used\"", ""), "policy.toml:18:1: which codes were used is told by an event");
+  expect_part(policy("limit = 50", "window = \"1h\"\nusual = \"5h\""), "policy.toml:17:1: velocity: what is usual must be learned over 10 windows");
+  expect_part(policy("limit = 50", "window = \"1m\"\nanswer = \"2m\""), "policy.toml:17:1: velocity: the time to answer must be shorter");
+  expect_part(policy("digits = 0", "digits = 3"), "policy.toml:21:1: there is a guard with prefixes of this length already");
   write_all(folder / "objected.txt", std::string("+380671234567\n+38o67\n"));
   expect_part(policy("Europe/Kyiv", "Europe/Kyiv"), "line 2, column 4: a number is digits alone");
 }
