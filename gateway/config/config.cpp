@@ -139,6 +139,13 @@ void check_caps_within_keep(Section& root, const Config& config) {
                                  " are kept; shorten its period, or lengthen 'keep' of [categories." + std::string(name_of(category)) + "]");
 }
 
+void check_duplicates_within_keep(Section& root, const Config& config) {
+  for (const Category category : kCategories)
+    if (config.policy.duplicate_ms(category) > config.rules(category).keep.count())
+      root.fault("policy", "a window of duplicates looks back further than messages of " + std::string(name_of(category)) +
+                               " are kept; shorten it, or lengthen 'keep' of [categories." + std::string(name_of(category)) + "]");
+}
+
 void check_pull_clients(Section& root, const Config& config) {
   for (const auto& [name, connector] : config.connectors)
     if (!connector.client.empty() && !config.clients.contains(connector.client))
@@ -267,6 +274,7 @@ Result<std::shared_ptr<const Config>> load(const std::string& posternd_toml) {
   read_routes(root, *config);
   read_routes_health(root.section("routes_health"), *config);
   check_caps_within_keep(root, *config);
+  check_duplicates_within_keep(root, *config);
   check_pull_clients(root, *config);
   check_scenarios_have_routes(root, *config);
   faults.add((*file)->finish());

@@ -76,6 +76,19 @@ void read_list(Section& section, PolicyFile& file) {
   file.policy.lists.push_back(std::move(rule));
 }
 
+void read_duplicates(Section& section, policy::Policy& policy) {
+  policy::DuplicateRule rule;
+  if (section.has("categories")) rule.categories = read_mask(section, "categories");
+  else
+    for (const Category category : kCategories)
+      if (!policy::passes(category)) rule.categories |= policy::mask_of(category);
+  for (const Category category : kCategories)
+    if (policy::passes(category) && (rule.categories & policy::mask_of(category)) != 0)
+      section.fault("categories", "a second " + std::string(name_of(category)) + " message with the same words is no mistake and would be stopped; leave it out");
+  rule.window_ms = section.duration("window", std::nullopt, 1s, 24h * 366).count();
+  policy.duplicates.push_back(rule);
+}
+
 void read_content(Section section, policy::Policy& policy) {
   policy.guards_content = true;
   policy.content.cards = section.boolean("cards", true);
@@ -133,6 +146,7 @@ PolicyFile read_policy(Section& root) {
   if (root.has("quiet_hours")) read_quiet_hours(root.section("quiet_hours"), file.policy);
   for (Section& section : root.sections("caps")) read_cap(section, file.policy);
   for (Section& section : root.sections("lists")) read_list(section, file);
+  for (Section& section : root.sections("duplicates")) read_duplicates(section, file.policy);
   for (Section& section : root.sections("velocity")) read_velocity(section, file);
   if (root.has("content")) read_content(root.section("content"), file.policy);
   const bool needs_zone = root.has("quiet_hours") || !file.policy.caps.empty();

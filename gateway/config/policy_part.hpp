@@ -28,6 +28,9 @@ struct PolicyFile {
 //   kind = "never"                         # or only
 //   file = "objected.txt"
 //   categories = ["marketing"]             # all unless said
+//   [[duplicates]]                         # the same words to the same customer are not sent twice within so long
+//   categories = ["marketing"]             # service, transaction and marketing unless said; otp and security never
+//   window = "24h"
 //   [content]
 //   domains = ["bank.example"]             # to which links may lead
 //   cards = true

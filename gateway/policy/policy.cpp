@@ -18,8 +18,15 @@ bool counts(CategoryMask mask, Category category) { return (mask & mask_of(categ
 
 }  // namespace
 
+std::int64_t Policy::duplicate_ms(Category category) const {
+  std::int64_t longest = 0;
+  for (const DuplicateRule& rule : duplicates)
+    if (counts(rule.categories, category)) longest = std::max(longest, rule.window_ms);
+  return longest;
+}
+
 std::int64_t Policy::memory_ms(Category category) const {
-  std::int64_t memory = 0;
+  std::int64_t memory = duplicate_ms(category);
   for (const Cap& cap : caps)
     if (counts(cap.categories, category)) memory = std::max(memory, longest(cap));
   return memory;
@@ -54,6 +61,9 @@ Answer ask(const Policy& policy, const Question& q) {
     const Decision decision = allowed_at(policy.caps, q.sent, q.category, q.weight, q.now, *zone);
     if (decision.cap) stop("cap-" + policy.caps[*decision.cap].name, decision.verdict.at_ms);
   }
+  const std::int64_t window = policy.duplicate_ms(q.category);
+  // A time to come was written before a clock went back: it is as good as now.
+  if (q.same_ms && !q.counted && window > 0 && std::min(*q.same_ms, q.now) + window > q.now) stop("duplicate", std::min(*q.same_ms, q.now) + window);
   return answer;
 }
 

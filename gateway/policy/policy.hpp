@@ -31,17 +31,26 @@ struct ListRule {
   AddressList list;
 };
 
+// The same words to the same customer are not sent twice within so long. Never of what passes(): a second code is no mistake.
+struct DuplicateRule {
+  CategoryMask categories = 0;
+  std::int64_t window_ms = 0;
+};
+
 struct Policy {
   std::optional<Zone> zone;            // of recipients of whom none is known; nothing: their hours are not known and never quiet
   QuietHours quiet;
   CategoryMask quiet_categories = 0;
   std::vector<Cap> caps;
   std::vector<ListRule> lists;
+  std::vector<DuplicateRule> duplicates;
   ContentRules content;
   bool guards_content = false;
 
-  bool is_empty() const { return quiet_categories == 0 && caps.empty() && lists.empty(); }
-  // How long back somebody must know what was sent: 0 where no cap counts this category.
+  bool is_empty() const { return quiet_categories == 0 && caps.empty() && lists.empty() && duplicates.empty(); }
+  // How long the same words count as said: 0 where nobody asks.
+  std::int64_t duplicate_ms(Category category) const;
+  // How long back somebody must know what was sent: 0 where neither a cap nor a window of duplicates asks.
   std::int64_t memory_ms(Category category) const;
 };
 
@@ -54,13 +63,14 @@ struct Question {
   std::span<const Sighting> sent;      // to the same person, other messages
   std::uint32_t weight = 1;            // of this one
   bool counted = false;                // this message has reached out before: it is in the budget already
+  std::optional<TimeMs> same_ms;       // when the same words were last sent to the same person by another message
 };
 
 struct Answer {
   enum class Kind : std::uint8_t { go, hold, skip };
   Kind kind = Kind::go;
   TimeMs until_ms = 0;                 // of a hold
-  std::string rule;                    // that stops it: "quiet-hours", "cap-NAME", "list-NAME"
+  std::string rule;                    // that stops it: "quiet-hours", "cap-NAME", "list-NAME", "duplicate"
   std::vector<std::string> passed;     // rules that its category passes
 };
 

@@ -12,6 +12,7 @@
 #include "crypto/seal.hpp"
 #include "gateway/audit/log.hpp"
 #include "gateway/config/config.hpp"
+#include "gateway/domain/content.hpp"
 #include "gateway/domain/message_id.hpp"
 #include "gateway/numbers/portability.hpp"
 #include "gateway/store/store.hpp"
@@ -57,6 +58,10 @@ class Names {
   std::map<std::uint16_t, std::string> names_;
   std::unordered_map<std::string, std::uint16_t> numbers_;
 };
+
+// What is said, without to which address and by which channel, as a keyed digest for one person: one for each version of the key, newest
+// first. Without the keys it tells nothing, and the same words to two persons have two digests.
+std::vector<Bytes> digests_of(const Keys& keys, std::uint64_t person, const Payload& payload);
 
 struct Context {
   std::shared_ptr<const config::Config> config;

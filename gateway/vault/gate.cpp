@@ -32,6 +32,8 @@ engine::Decision Gate::ask(Turn& turn, const Flight& flight, const Step& step) {
     question.sent = sent.others;
     question.counted = sent.counted;
     question.weight = context_.weight_of(flight.client);
+    if (policy.duplicate_ms(flight.category) > 0)
+      question.same_ms = context_.sightings.last_same(flight.person, flight.id.key, digests_of(context_.keys, flight.person, content->payloads[step.payload]));
     if (const std::string& why = context_.sightings.failure(); !why.empty()) turn.fail_with(why);
   }
   policy::Answer answer = policy::ask(policy, question);

@@ -165,18 +165,22 @@ engine::Outcome Turn::advance(Flight& flight, const engine::Input& input, audit:
     --context_.metrics.waiting;
   }
   for (const engine::Happened& what : outcome.happened)
-    if (what.type == EventType::handed) reach_out(flight);
+    if (what.type == EventType::handed) reach_out(flight, flight.plan[flight.attempts[static_cast<std::size_t>(what.attempt)].step]);
   for (std::size_t i = attempts_before; i < flight.attempts.size(); ++i)
     if (flight.attempts[i].state == AttemptState::ready) queues_.became_ready(flight, flight.attempts[i].connector);
   for (const std::size_t attempt : outcome.call_back) queues_.call_back(flight, attempt);
   return outcome;
 }
 
-// It counts in the caps of its person from now on.
-void Turn::reach_out(const Flight& flight) {
+// It counts in the caps of its person, and as said to them, from now on.
+void Turn::reach_out(const Flight& flight, const Step& step) {
   const std::int64_t memory_ms = context_.config->policy.memory_ms(flight.category);
   if (memory_ms == 0) return;
-  context_.sightings.add({flight.person, flight.id.key, now_ms_, flight.category, flight.client, context_.weight_of(flight.client)}, memory_ms, batch_);
+  Bytes digest;
+  if (context_.config->policy.duplicate_ms(flight.category) > 0)
+    if (const Content* said = content(flight); said != nullptr && step.payload < said->payloads.size())
+      digest = digests_of(context_.keys, flight.person, said->payloads[step.payload]).front();
+  context_.sightings.add({flight.person, flight.id.key, now_ms_, flight.category, flight.client, context_.weight_of(flight.client), std::move(digest)}, memory_ms, batch_);
   if (const std::string& why = context_.sightings.failure(); !why.empty()) fail_with(why);
 }
 

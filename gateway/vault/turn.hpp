@@ -99,7 +99,7 @@ class Turn {
   std::uint64_t append(audit::Leaf&& leaf, const audit::Body& body, const Flight& flight);
   void touch(Slot& slot);
   void place(Slot& slot);
-  void reach_out(const Flight& flight);
+  void reach_out(const Flight& flight, const Step& step);
   void note(Flight& flight, const engine::Happened& what, bool ended_here, audit::Body&& extra);
   void drop_contents();
   void trim();

@@ -292,6 +292,8 @@ confirmed = 100
 confirmed_by = "code-used"
 [[velocity]]
 digits = 0
+[[duplicates]]
+window = "1h"
 )";
 
 TEST_F(Configuration, APolicyIsRead) {
@@ -325,6 +327,9 @@ TEST_F(Configuration, FaultsOfAPolicyHaveTheirPlace) {
   expect_part(policy("confirmed_by = \"code-used\"", ""), "policy.toml:18:1: which codes were used is told by an event");
   expect_part(policy("limit = 50", "window = \"1h\"\nusual = \"5h\""), "policy.toml:17:1: velocity: what is usual must be learned over 10 windows");
   expect_part(policy("limit = 50", "window = \"1m\"\nanswer = \"2m\""), "policy.toml:17:1: velocity: the time to answer must be shorter");
+  expect_part(policy("window = \"1h\"", "window = \"1h\"\ncategories = [\"service\", \"otp\"]"), "policy.toml:24:1: a second otp message with the same words is no mistake");
+  expect_part(policy("window = \"1h\"", "window = \"0s\""), "policy.toml:23:1: 'window' must be a duration");
+  expect_part(policy("window = \"1h\"", "window = \"60d\""), "a window of duplicates looks back further than messages of transaction are kept");
   expect_part(policy("digits = 0", "digits = 3"), "policy.toml:21:1: there is a guard with prefixes of this length already");
   write_all(folder / "objected.txt", std::string("+380671234567\n+38o67\n"));
   expect_part(policy("Europe/Kyiv", "Europe/Kyiv"), "line 2, column 4: a number is digits alone");
