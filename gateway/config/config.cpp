@@ -202,18 +202,30 @@ void read_folder(const std::string& folder, Faults& faults, std::map<std::string
   }
 }
 
-void read_policy_file(Section& root, Config& config, Faults& faults, std::vector<std::string>& files) {
+PolicyFile read_policy_file(Section& root, Config& config, Faults& faults, std::vector<std::string>& files) {
   const std::string path = root.path("policy", "");
-  if (path.empty()) return;
+  if (path.empty()) return {};
   files.push_back(path);
   Result<std::unique_ptr<SettingsFile>> file = SettingsFile::read(path);
-  if (!file) return faults.add(file.what());
+  if (!file) {
+    faults.add(file.what());
+    return {};
+  }
   Section section = (*file)->root();
   PolicyFile policy = read_policy(section);
   faults.add((*file)->finish());
   config.policy = std::move(policy.policy);
   config.velocity = std::move(policy.velocity);
   files.insert(files.end(), policy.files.begin(), policy.files.end());
+  return policy;
+}
+
+// What the policy names and the other files must have.
+void check_names_of(const PolicyFile& policy, const Config& config, Faults& faults) {
+  for (const auto& [where, name] : policy.templates)
+    if (!config.templates.contains(name)) faults.add(where + ": there is no template '" + name + "'");
+  for (const auto& [where, name] : policy.clients)
+    if (!config.clients.contains(name)) faults.add(where + ": there is no client '" + name + "'");
 }
 
 std::string hash_of(const std::vector<std::string>& files) {
@@ -267,12 +279,13 @@ Result<std::shared_ptr<const Config>> load(const std::string& posternd_toml) {
   config->vocabulary = message_vocabulary();
   read_folder(scenarios, faults, config->scenarios, [&](Section& section) { return read_scenario(section, *config->vocabulary); }, files);
   read_folder(templates, faults, config->templates, read_template, files);
-  read_policy_file(root, *config, faults, files);
+  const PolicyFile policy = read_policy_file(root, *config, faults, files);
   read_connectors(root, *config);
   read_clients(root, *config);
   read_category_rules(root, *config);
   read_routes(root, *config);
   read_routes_health(root.section("routes_health"), *config);
+  check_names_of(policy, *config, faults);
   check_caps_within_keep(root, *config);
   check_duplicates_within_keep(root, *config);
   check_pull_clients(root, *config);

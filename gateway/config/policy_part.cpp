@@ -89,6 +89,35 @@ void read_duplicates(Section& section, policy::Policy& policy) {
   policy.duplicates.push_back(rule);
 }
 
+// "1000/min"
+bool read_rate(const std::string& text, policy::SpeedRule& rule) {
+  constexpr std::pair<std::string_view, std::int64_t> kUnits[]{{"s", 1000}, {"min", 60'000}, {"h", 3'600'000}};
+  const std::size_t slash = text.find('/');
+  const auto unit = std::ranges::find(kUnits, std::string_view(text).substr(slash == std::string::npos ? text.size() : slash + 1), &std::pair<std::string_view, std::int64_t>::first);
+  if (slash == 0 || slash == std::string::npos || slash > 7 || unit == std::end(kUnits) || text.find_first_not_of("0123456789") != slash) return false;
+  rule.count = std::stoll(text.substr(0, slash));
+  rule.per_ms = unit->second;
+  return rule.count >= 1 && rule.count <= 1'000'000 && rule.count * 1000 <= 10'000 * rule.per_ms;
+}
+
+void read_speed(Section& section, PolicyFile& file) {
+  policy::SpeedRule rule;
+  rule.name = read_name(section);
+  rule.categories = section.has("categories") ? read_mask(section, "categories") : policy::mask_of(Category::marketing);
+  rule.templates = section.texts("templates");
+  rule.clients = section.texts("clients");
+  for (const Category category : kCategories)
+    if (policy::passes(category) && (rule.categories & policy::mask_of(category)) != 0)
+      section.fault("categories", std::string(name_of(category)) + " waits for no campaign; leave it out");
+  const std::string rate = section.text("rate");
+  if (!rate.empty() && !read_rate(rate, rule)) section.fault("rate", "must be so many messages in so long, such as \"1000/min\": /s, /min or /h, at most 10000 a second");
+  if (std::ranges::find(file.policy.speeds, rule.name, &policy::SpeedRule::name) != file.policy.speeds.end())
+    section.fault("name", "there is a speed '" + rule.name + "' already");
+  for (const std::string& name : rule.templates) file.templates.emplace_back(section.where("templates"), name);
+  for (const std::string& name : rule.clients) file.clients.emplace_back(section.where("clients"), name);
+  file.policy.speeds.push_back(std::move(rule));
+}
+
 void read_content(Section section, policy::Policy& policy) {
   policy.guards_content = true;
   policy.content.cards = section.boolean("cards", true);
@@ -147,6 +176,7 @@ PolicyFile read_policy(Section& root) {
   for (Section& section : root.sections("caps")) read_cap(section, file.policy);
   for (Section& section : root.sections("lists")) read_list(section, file);
   for (Section& section : root.sections("duplicates")) read_duplicates(section, file.policy);
+  for (Section& section : root.sections("speeds")) read_speed(section, file);
   for (Section& section : root.sections("velocity")) read_velocity(section, file);
   if (root.has("content")) read_content(root.section("content"), file.policy);
   const bool needs_zone = root.has("quiet_hours") || !file.policy.caps.empty();

@@ -12,6 +12,7 @@ struct PolicyFile {
   policy::Policy policy;
   std::vector<VelocityGuard> velocity;
   std::vector<std::string> files;   // lists that were read
+  std::vector<std::pair<std::string, std::string>> templates, clients;  // that it names, each with the place: whether there are such
 };
 
 //   time_zone = "Europe/Kyiv"              # of recipients of whom none is known
@@ -31,6 +32,12 @@ struct PolicyFile {
 //   [[duplicates]]                         # the same words to the same customer are not sent twice within so long
 //   categories = ["marketing"]             # service, transaction and marketing unless said; otp and security never
 //   window = "24h"
+//   [[speeds]]                             # how fast a campaign goes
+//   name = "spring"
+//   categories = ["marketing"]             # as it is unless said; otp and security never
+//   templates = ["spring-offer"]           # any unless said
+//   clients = ["loans"]                    # any unless said
+//   rate = "1000/min"                      # /s, /min, /h
 //   [content]
 //   domains = ["bank.example"]             # to which links may lead
 //   cards = true

@@ -268,6 +268,8 @@ class Turn {
 
   Begun begin_step(std::size_t s, std::string& why) {
     const Decision decision = gate_(f_, f_.plan[s]);
+    f_.plan[s].again_ms = 0;
+    f_.plan[s].held = false;
     if (decision.kind != Decision::Kind::go) {
       why = decision.reason;
       return stopped(s, decision);
@@ -322,8 +324,6 @@ class Turn {
       Step& step = f_.plan[s];
       if (step.again_ms == 0 || !chosen(step)) continue;
       any = true;
-      step.again_ms = 0;
-      step.held = false;
       if (begin_step(s, why) == Begun::ended) return true;
     }
     if (any && !stage_alive()) next_stage(why);

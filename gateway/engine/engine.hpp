@@ -97,7 +97,8 @@ struct Decision {
   std::string reason;               // machine word: "quiet-hours", "no-consent"
   std::vector<std::string> passed;  // rules that would have stopped it, were its category not let pass
 };
-// Asked when a step begins, and again at the moment of handing over: an opt-out between the two counts. Pure as above.
+// Asked when a step begins, and again at the moment of handing over: an opt-out between the two counts. A step that
+// was held shows until when. Pure as above.
 using Gate = std::function<Decision(const Flight&, const Step&)>;
 
 Outcome advance(Flight& flight, const Input& input, TimeMs now, const Rules& rules, const Route& route, const Gate& gate);

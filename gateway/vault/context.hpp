@@ -3,6 +3,7 @@
 // Threads: one. Ownership: the vault owns the context; parts borrow it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -77,9 +78,13 @@ struct Context {
   Metrics metrics;
   bool accepting = true;          // false: the disk is low; what was accepted goes on
 
+  std::string_view client_name(ClientId client) const {
+    const std::string& name = names.name(client);   // "client:NAME"
+    return std::string_view(name).substr(std::min<std::size_t>(name.size(), 7));
+  }
   // What one message of this client counts in a customer's caps.
   std::uint32_t weight_of(ClientId client) const {
-    const auto found = config->clients.find(std::string_view(names.name(client)).substr(7));  // "client:"
+    const auto found = config->clients.find(client_name(client));
     return found == config->clients.end() ? 1 : found->second.weight;
   }
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/vault/gate.hpp"
 
+#include <algorithm>
+
 namespace postern::vault {
 namespace {
 
@@ -13,7 +15,18 @@ engine::Decision::Kind kind_of(policy::Answer::Kind kind) {
   return engine::Decision::Kind::skip;
 }
 
+// A message is counted once: before it has anything under way.
+bool takes_turn(const Flight& flight) {
+  return std::ranges::none_of(flight.attempts, [](const Attempt& a) { return a.handed_ms != 0 || a.state == AttemptState::ready; });
+}
+
 }  // namespace
+
+policy::Speed& Gate::speed_of(const policy::SpeedRule& rule) {
+  const auto found = speeds_.find(rule.name);
+  if (found != speeds_.end() && found->second.is(rule.count, rule.per_ms)) return found->second;
+  return speeds_.insert_or_assign(rule.name, policy::Speed(rule.count, rule.per_ms)).first->second;
+}
 
 engine::Decision Gate::ask(Turn& turn, const Flight& flight, const Step& step) {
   const policy::Policy& policy = context_.config->policy;
@@ -37,6 +50,14 @@ engine::Decision Gate::ask(Turn& turn, const Flight& flight, const Step& step) {
     if (const std::string& why = context_.sightings.failure(); !why.empty()) turn.fail_with(why);
   }
   policy::Answer answer = policy::ask(policy, question);
+  if (answer.kind == policy::Answer::Kind::go && takes_turn(flight)) {
+    // Last, for a turn is taken by asking: what something else holds back takes none.
+    if (const policy::SpeedRule* rule = policy.speed_of(flight.category, content->template_name, context_.client_name(flight.client))) {
+      question.speed = rule->name;
+      question.turn_ms = speed_of(*rule).ask(turn.now(), step.held ? step.again_ms : 0, flight.deadline_ms);
+      answer = policy::ask(policy, question);
+    }
+  }
   return {kind_of(answer.kind), answer.until_ms, std::move(answer.rule), std::move(answer.passed)};
 }
 

@@ -294,6 +294,11 @@ confirmed_by = "code-used"
 digits = 0
 [[duplicates]]
 window = "1h"
+[[speeds]]
+name = "spring"
+templates = ["otp"]
+clients = ["core"]
+rate = "1000/min"
 )";
 
 TEST_F(Configuration, APolicyIsRead) {
@@ -330,6 +335,11 @@ TEST_F(Configuration, FaultsOfAPolicyHaveTheirPlace) {
   expect_part(policy("window = \"1h\"", "window = \"1h\"\ncategories = [\"service\", \"otp\"]"), "policy.toml:24:1: a second otp message with the same words is no mistake");
   expect_part(policy("window = \"1h\"", "window = \"0s\""), "policy.toml:23:1: 'window' must be a duration");
   expect_part(policy("window = \"1h\"", "window = \"60d\""), "a window of duplicates looks back further than messages of transaction are kept");
+  for (const char* bad : {"1000", "1000/day", "/s", "0/s", "10001/s", "1e3/s", "-1/s", "12345678/h", "5 /s"})
+    expect_part(policy("1000/min", bad), "policy.toml:28:1: must be so many messages in so long");
+  expect_part(policy("templates = [\"otp\"]", "categories = [\"security\"]"), "policy.toml:26:1: security waits for no campaign");
+  expect_part(policy("templates = [\"otp\"]", "templates = [\"none\"]"), "policy.toml:26:1: there is no template 'none'");
+  expect_part(policy("clients = [\"core\"]", "clients = [\"none\"]"), "policy.toml:27:1: there is no client 'none'");
   expect_part(policy("digits = 0", "digits = 3"), "policy.toml:21:1: there is a guard with prefixes of this length already");
   write_all(folder / "objected.txt", std::string("+380671234567\n+38o67\n"));
   expect_part(policy("Europe/Kyiv", "Europe/Kyiv"), "line 2, column 4: a number is digits alone");
