@@ -23,6 +23,19 @@ using namespace std::chrono_literals;
 constexpr std::chrono::hours kKeep = 30 * 24h, kShortestKeep = 24h, kLongestKeep = 10 * 366 * 24h;
 constexpr std::int64_t kMiB = 1024 * 1024;
 
+class Faults {
+ public:
+  void add(const std::string& text) { all_ += (all_.empty() ? "" : "\n") + text; }
+  void add(const Status& status) {
+    if (!status) add(status.what());
+  }
+  bool none() const { return all_.empty(); }
+  std::string take() { return std::move(all_); }
+
+ private:
+  std::string all_;
+};
+
 void read_connectors(Section& root, Config& config) {
   for (auto& [name, section] : root.named_sections("connectors")) {
     Connector connector;
@@ -39,6 +52,25 @@ void read_connectors(Section& root, Config& config) {
   if (config.connectors.empty()) root.fault("connectors", "no connector is configured; add [connectors.NAME] with its user");
 }
 
+// '*' stands for any characters.
+bool matches(std::string_view pattern, std::string_view name) {
+  const std::size_t star = pattern.find('*');
+  if (star == std::string_view::npos) return pattern == name;
+  if (!name.starts_with(pattern.substr(0, star))) return false;
+  name.remove_prefix(star);
+  pattern.remove_prefix(star + 1);
+  for (;; name.remove_prefix(1)) {
+    if (matches(pattern, name)) return true;
+    if (name.empty()) return false;
+  }
+}
+
+bool is_sender_of_a_step(const Config& config, std::string_view sender) {
+  return std::ranges::any_of(config.scenarios, [&](const auto& scenario) {
+    return std::ranges::find(scenario.second.steps, sender, &ScenarioStep::sender) != scenario.second.steps.end();
+  });
+}
+
 void read_clients(Section& root, Config& config) {
   for (auto& [name, section] : root.named_sections("clients")) {
     Client client;
@@ -49,6 +81,14 @@ void read_clients(Section& root, Config& config) {
     client.weight = static_cast<std::uint32_t>(section.integer("weight", 1, 0, 1000));
     client.may_read_metrics = section.boolean("metrics", false);
     client.may_confirm = section.boolean("confirm", false);
+    client.templates = section.texts("templates");
+    client.senders = section.texts("senders");
+    client.free_text = section.boolean("free_text", true);
+    for (const std::string& pattern : client.templates)
+      if (std::ranges::none_of(config.templates, [&](const auto& t) { return matches(pattern, t.first); }))
+        section.fault("templates", "there is no template '" + pattern + "'; its file would be in the templates folder");
+    for (const std::string& sender : client.senders)
+      if (!is_sender_of_a_step(config, sender)) section.fault("senders", "no step of a scenario has the sender '" + sender + "'");
     for (const std::string& identity : client.identities)
       if (!config.client_of_identity.emplace(identity, name).second)
         section.fault("identities", "identity '" + identity + "' belongs to client '" + config.client_of_identity[identity] + "' already");
@@ -107,6 +147,16 @@ void read_routes(Section& root, Config& config) {
   }
 }
 
+void read_senders(Section& root, Config& config) {
+  for (Section& section : root.sections("senders")) {
+    const std::string name = section.text("name");
+    std::vector<Category> categories = read_categories(section, "categories");
+    if (categories.empty()) section.fault("categories", "name what this sender may carry, such as [\"otp\", \"security\"]");
+    if (!name.empty() && !is_sender_of_a_step(config, name)) section.fault("name", "no step of a scenario has the sender '" + name + "'");
+    if (!config.senders.emplace(name, std::move(categories)).second) section.fault("name", "there is a sender '" + name + "' already");
+  }
+}
+
 void read_routes_health(Section section, Config& config) {
   RoutesHealth& health = config.routes_health;
   policy::RouteRules& rules = health.rules;
@@ -146,6 +196,16 @@ void check_duplicates_within_keep(Section& root, const Config& config) {
                                " are kept; shorten it, or lengthen 'keep' of [categories." + std::string(name_of(category)) + "]");
 }
 
+// A sender of codes never carries an offer: neither by mistake in a scenario nor in a category's choice of one.
+void check_senders(const Config& config, Faults& faults) {
+  for (const auto& [name, scenario] : config.scenarios)
+    for (const ScenarioStep& step : scenario.steps)
+      for (const Category category : kCategories)
+        if (!step.sender.empty() && config.serves(scenario, category) && !config.may_carry(step.sender, category))
+          faults.add(step.where + ": sender '" + step.sender + "' may not carry " + std::string(name_of(category)) +
+                     ", which goes by this scenario; give the step another sender, or " + std::string(name_of(category)) + " another scenario");
+}
+
 void check_pull_clients(Section& root, const Config& config) {
   for (const auto& [name, connector] : config.connectors)
     if (!connector.client.empty() && !config.clients.contains(connector.client))
@@ -169,19 +229,6 @@ std::vector<std::string> files_of(const std::string& folder) {
   std::ranges::sort(files);
   return files;
 }
-
-class Faults {
- public:
-  void add(const std::string& text) { all_ += (all_.empty() ? "" : "\n") + text; }
-  void add(const Status& status) {
-    if (!status) add(status.what());
-  }
-  bool none() const { return all_.empty(); }
-  std::string take() { return std::move(all_); }
-
- private:
-  std::string all_;
-};
 
 template <class Item, class Read>
 void read_folder(const std::string& folder, Faults& faults, std::map<std::string, Item, std::less<>>& items, const Read& read,
@@ -242,6 +289,24 @@ std::string hash_of(const std::vector<std::string>& files) {
 
 }  // namespace
 
+bool Client::may_use(std::string_view template_name) const {
+  return templates.empty() || std::ranges::any_of(templates, [&](const std::string& pattern) { return matches(pattern, template_name); });
+}
+
+// A step without a sender goes by its connector's own, which the routes give to categories.
+bool Client::may_send_as(std::string_view sender) const { return sender.empty() || senders.empty() || std::ranges::find(senders, sender) != senders.end(); }
+
+bool Config::may_carry(std::string_view sender, Category category) const {
+  const auto found = senders.find(sender);
+  return found == senders.end() || std::ranges::find(found->second, category) != found->second.end();
+}
+
+bool Config::serves(const Scenario& scenario, Category category) const {
+  if (std::ranges::find(scenario.categories, category) != scenario.categories.end()) return true;
+  const auto found = categories.find(category);
+  return found != categories.end() && (found->second.scenario == scenario.name || std::ranges::find(found->second.choices, scenario.name, &Choice::scenario) != found->second.choices.end());
+}
+
 bool Route::carries(Channel wanted, const std::string& network, Category category) const {
   return channel == wanted && (networks.empty() || std::ranges::find(networks, network) != networks.end()) &&
          (categories.empty() || std::ranges::find(categories, category) != categories.end());
@@ -284,10 +349,12 @@ Result<std::shared_ptr<const Config>> load(const std::string& posternd_toml) {
   read_clients(root, *config);
   read_category_rules(root, *config);
   read_routes(root, *config);
+  read_senders(root, *config);
   read_routes_health(root.section("routes_health"), *config);
   check_names_of(policy, *config, faults);
   check_caps_within_keep(root, *config);
   check_duplicates_within_keep(root, *config);
+  check_senders(*config, faults);
   check_pull_clients(root, *config);
   check_scenarios_have_routes(root, *config);
   faults.add((*file)->finish());

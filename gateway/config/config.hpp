@@ -39,12 +39,19 @@ struct Client {
   std::uint32_t weight = 1;             // of its messages in the caps of a customer
   bool may_read_metrics = false;
   bool may_confirm = false;             // acknowledge other clients' push messages (the bank's app server)
+  std::vector<std::string> templates;   // that it may use; '*' stands for any characters. Empty: all
+  std::vector<std::string> senders;     // that may carry its messages; empty: all
+  bool free_text = true;                // may send a text of its own
+
+  bool may_use(std::string_view template_name) const;
+  bool may_send_as(std::string_view sender) const;
 };
 
 struct ScenarioStep {
   Step step;                            // channel, until, wait, pause, together, validity; the payload index is set at acceptance
   std::string text;                     // variant of the template, empty: the channel's own
   std::string sender;
+  std::string where;                    // its place in the file
   std::optional<policy::Condition> when;  // for which messages; empty: all
 };
 
@@ -119,10 +126,15 @@ struct Config {
   std::vector<VelocityGuard> velocity;  // at intake
   std::vector<Route> routes;            // in order: the first that fits takes the message
   RoutesHealth routes_health;
+  std::map<std::string, std::vector<Category>, std::less<>> senders;  // what each may carry; one that is not named: anything
   std::map<std::string, Scenario, std::less<>> scenarios;
   std::map<std::string, templates::Template, std::less<>> templates;
   std::string sha256;                   // over all files, hex
 
+  bool may_carry(std::string_view sender, Category category) const;
+  // Whether messages of this category go this way unless a client asks for another: it is the category's own or among its choices, or
+  // says itself that it is for it.
+  bool serves(const Scenario& scenario, Category category) const;
   const CategoryRules& rules(Category category) const { return categories.at(category); }
 };
 

@@ -42,6 +42,7 @@ ScenarioStep read_step(Section& section, const Scenario& scenario, policy::Vocab
   step.when = read_condition(section, "when", vocabulary);
   step.text = section.text("text", "");
   step.sender = section.text("sender", "");
+  step.where = section.where(section.has("sender") ? "sender" : "channel");
   if (step.sender.size() > 64) section.fault("sender", "must have at most 64 characters");
   return step;
 }

@@ -151,7 +151,8 @@ void Intake::submit(Turn& turn, Peer& peer, const wire::Submit& submit) {
   if (draft.faults.empty()) plan(*client, submit, draft);
   if (!draft.faults.empty()) {
     for (const templates::Fault& f : draft.faults) add_problem(verdict, f.pointer, f.code, f.detail);
-    return refuse(turn, client->name, submit, verdict, wire::Verdict::INVALID, draft.faults.front().code);
+    const wire::Verdict::Outcome outcome = draft.forbidden ? wire::Verdict::FORBIDDEN : wire::Verdict::INVALID;
+    return refuse(turn, client->name, submit, verdict, outcome, draft.faults.front().code);
   }
   if (!prefix_open(turn, *client, submit, draft, verdict)) return;
   if (submit.validate_only()) {
@@ -236,6 +237,10 @@ void Intake::check_words(const config::Client& client, const wire::Submit& submi
   if (submit.reference().size() > kMaxReference) draft.fault("/reference", "too-long", "must have at most 128 bytes");
 
   if (submit.template_().empty()) {
+    if (!client.free_text) {
+      draft.forbidden = true;
+      return draft.fault("/template", "template-required", "this client sends templates alone");
+    }
     if (submit.text().empty()) draft.fault("/template", "no-content", "give a template, or a text");
     if (submit.text().size() > kMaxText) draft.fault("/text", "too-long", "must have at most 32768 bytes");
     if (submit.subject().size() > kMaxSubject) draft.fault("/subject", "too-long", "must have at most 500 bytes");
@@ -243,6 +248,11 @@ void Intake::check_words(const config::Client& client, const wire::Submit& submi
     return;
   }
   if (!submit.text().empty()) draft.fault("/text", "text-and-template", "give either a template or a text");
+  // Whether there is one that is not for it is none of its business.
+  if (!client.may_use(submit.template_())) {
+    draft.forbidden = true;
+    return draft.fault("/template", "template-forbidden", "this client may not use this template");
+  }
   const auto found = config.templates.find(submit.template_());
   if (found == config.templates.end()) return draft.fault("/template", "unknown-template", "there is no template of this name");
   draft.text = &found->second;
@@ -410,6 +420,12 @@ void Intake::plan(const config::Client& client, const wire::Submit& submit, Draf
     }
     Step planned = step.step;
     if (!planned.pause) {
+      if (!context_.config->may_carry(step.sender, draft.category))
+        return draft.fault("/scenario", "sender-not-for-category", "a sender of this scenario may not carry " + std::string(name_of(draft.category)));
+      if (!client.may_send_as(step.sender)) {
+        draft.forbidden = true;
+        return draft.fault("/scenario", "sender-forbidden", "this client's messages may not go out by a sender of this scenario");
+      }
       Payload payload;
       std::string why;
       if (step.when && !holds(*step.when, client, submit, draft)) {

@@ -265,6 +265,35 @@ TEST_F(Configuration, TheHealthOfRoutesIsMeasuredByItsRules) {
   expect_part(health("receipts = [\"letters\"]"), "posternd.toml:39:1: 'letters' is no channel");
 }
 
+TEST_F(Configuration, AClientsTemplatesAndSendersExist) {
+  const auto client = [this](const std::string& line) { return with("posternd.toml", "rate = 500", line); };
+  EXPECT_EQ(client("templates = [\"otp\"]\nfree_text = false"), "");
+  EXPECT_EQ(client("templates = [\"o*\", \"*tp\", \"*\", \"o*p\"]"), "");
+  expect_part(client("templates = [\"otp2\"]"), "posternd.toml:22:1: there is no template 'otp2'");
+  expect_part(client("templates = [\"x*\"]"), "posternd.toml:22:1: there is no template 'x*'");
+  expect_part(client("senders = [\"MyBank\"]"), "posternd.toml:22:1: no step of a scenario has the sender 'MyBank'");
+  expect_part(client("free_text = \"no\""), "posternd.toml:22:1: ");
+}
+
+TEST_F(Configuration, ASenderOfCodesNeverCarriesAnOffer) {
+  const auto sender = [this](const std::string& categories) {
+    return with("posternd.toml", "[[routes]]", "[[senders]]\nname = \"MyBank\"\n" + categories + "[[routes]]");
+  };
+  expect_part(sender("categories = [\"otp\"]\n"), "posternd.toml:39:1: no step of a scenario has the sender 'MyBank'");
+  write_all(folder / "scenarios/sms.toml", std::string(kScenario) + "sender = \"MyBank\"\n");
+  EXPECT_EQ(sender("categories = [\"otp\", \"security\", \"transaction\", \"service\", \"marketing\"]\n"), "");
+  expect_part(sender("categories = [\"otp\", \"security\", \"transaction\", \"service\"]\n"),
+              "scenarios/sms.toml:6:1: sender 'MyBank' may not carry marketing, which goes by this scenario");
+  expect_part(sender("categories = []\n"), "posternd.toml:40:1: name what this sender may carry");
+  expect_part(sender("categories = [\"letters\"]\n"), "posternd.toml:40:1: 'letters' is no category");
+  // Only by the choice of a category.
+  write_all(folder / "scenarios/sms.toml", std::string(kScenario));
+  write_all(folder / "scenarios/bank.toml", std::string("name = \"bank\"\ndeadline = \"1h\"\n[[steps]]\nchannel = \"sms\"\nsender = \"MyBank\"\n"));
+  EXPECT_EQ(sender("categories = [\"otp\"]\n"), "");
+  write_all(folder / "posternd.toml", std::string(kMain) + "[[categories.marketing.choose]]\nwhen = 'category == \"marketing\"'\nscenario = \"bank\"\n");
+  expect_part(sender("categories = [\"otp\"]\n"), "scenarios/bank.toml:5:1: sender 'MyBank' may not carry marketing");
+}
+
 TEST_F(Configuration, PricesAreRead) {
   EXPECT_EQ(with("posternd.toml", "networks = [", "price = \"0.045\"\nnetworks = ["), "");
   for (const char* bad : {"0,045", "-1", ".5", "1.", "0.0000001", "1234567"})
@@ -415,6 +444,9 @@ TEST_F(Configuration, TheExampleOfTheManualIsGood) {
   replace("[[routes]] ", "[[routes]]\nchannel = \"push\"\nconnector = \"push-main\"\n[[routes]]\nchannel = \"email\"\nconnector = \"mail\"\n[[routes]] ");
   replace("[connectors.hook]", "[connectors.push-main]\nuser = \"p\"\nchannel = \"push\"\n[connectors.mail]\nuser = \"m\"\nchannel = \"email\"\n[connectors.hook]");
   write_all(folder / "scenarios/card-blocked.toml", card_blocked);
+  write_all(folder / "scenarios/otp.toml", std::string("name = \"otp\"\ndeadline = \"5m\"\n[[steps]]\nchannel = \"sms\"\n"));
+  write_all(folder / "scenarios/own.toml", std::string("name = \"own\"\ndeadline = \"5m\"\n[[steps]]\nchannel = \"sms\"\nsender = \"MyBank\"\n"));
+  write_all(folder / "templates/payment.toml", std::string("name = \"payment-made\"\ncategories = [\"transaction\"]\ndefault_locale = \"en\"\n[locales.en]\ntext = \"Paid\"\n"));
   write_all(folder / "posternd.toml", example);
   setenv("CREDENTIALS_DIRECTORY", "/run/credentials/posternd", 1);
   const auto config = read();
