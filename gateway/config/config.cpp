@@ -115,6 +115,7 @@ void read_category_rules(Section& root, Config& config) {
     rules.in_doubt = section.choice<InDoubt>("in_doubt", usual, {{"rather-twice", InDoubt::rather_twice}, {"rather-never-twice", InDoubt::rather_never_twice}});
     rules.tries = static_cast<std::uint8_t>(section.integer("tries", 3, 1, 10));
     rules.keep = section.duration("keep", kKeep, kShortestKeep, kLongestKeep);
+    rules.label = read_label(section, "label").value_or(Label::open);
     check_scenario(section, rules.scenario, category, config);
     for (Section& choice : section.sections("choose")) {
       std::optional<policy::Condition> when = read_condition(choice, "when", *config.vocabulary);
@@ -145,6 +146,39 @@ void read_routes(Section& root, Config& config) {
       section.fault("connector", "connector '" + route.connector + "' does not carry " + std::string(name_of(*channel)));
     config.routes.push_back(std::move(route));
   }
+}
+
+void read_trust(Section& root, Config& config) {
+  if (!root.has("confidentiality")) return;
+  Section section = root.section("confidentiality");
+  for (const Channel channel : {Channel::push, Channel::sms, Channel::whatsapp, Channel::viber, Channel::telegram, Channel::email, Channel::voice}) {
+    const std::string_view name = name_of(channel);
+    if (const std::optional<Label> label = read_label(section, name)) config.trust.emplace(channel, *label);
+    else if (!section.has(name) && std::ranges::find(config.routes, channel, &Route::channel) != config.routes.end())
+      section.fault(name, "say how confidential a text may be on " + std::string(name) + ", for which there is a route: public, internal, confidential or secret");
+  }
+}
+
+// A template of which one of its categories could send nothing by any of its scenarios.
+void check_labels(const Config& config, Faults& faults) {
+  for (const auto& [name, t] : config.templates)
+    for (const Category category : t.categories) {
+      if (config.trust.empty() || !config.categories.contains(category)) continue;
+      bool asked = false, sent = false;
+      for (const auto& [scenario_name, scenario] : config.scenarios) {
+        if (!config.serves(scenario, category)) continue;
+        for (const ScenarioStep& step : scenario.steps)
+          for (const auto& [locale, parts] : t.locales) {
+            if (step.step.pause || sent) continue;
+            asked = true;
+            const templates::Part* part = t.part(locale, step.step.channel, step.text, config.trust_of(step.step.channel), config.rules(category).label);
+            sent = part != nullptr && templates::Template::fits(*part, step.step.channel);
+          }
+      }
+      if (asked && !sent)
+        faults.add(t.where + ": no text of template '" + name + "' is low enough for a channel of a scenario of " + std::string(name_of(category)) +
+                   "; add a text with a lower label, or a step on a channel with more trust");
+    }
 }
 
 void read_senders(Section& root, Config& config) {
@@ -349,12 +383,14 @@ Result<std::shared_ptr<const Config>> load(const std::string& posternd_toml) {
   read_clients(root, *config);
   read_category_rules(root, *config);
   read_routes(root, *config);
+  read_trust(root, *config);
   read_senders(root, *config);
   read_routes_health(root.section("routes_health"), *config);
   check_names_of(policy, *config, faults);
   check_caps_within_keep(root, *config);
   check_duplicates_within_keep(root, *config);
   check_senders(*config, faults);
+  check_labels(*config, faults);
   check_pull_clients(root, *config);
   check_scenarios_have_routes(root, *config);
   faults.add((*file)->finish());

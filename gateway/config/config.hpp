@@ -80,6 +80,7 @@ struct CategoryRules {
   InDoubt in_doubt = InDoubt::rather_twice;
   std::uint8_t tries = 3;
   std::chrono::milliseconds keep{};     // how long after its end a message stays in the store
+  Label label = Label::open;            // of a text without its own
 };
 
 struct Route {
@@ -126,11 +127,16 @@ struct Config {
   std::vector<VelocityGuard> velocity;  // at intake
   std::vector<Route> routes;            // in order: the first that fits takes the message
   RoutesHealth routes_health;
+  std::map<Channel, Label> trust;       // how confidential a text may be on each channel; empty: nobody asks
   std::map<std::string, std::vector<Category>, std::less<>> senders;  // what each may carry; one that is not named: anything
   std::map<std::string, Scenario, std::less<>> scenarios;
   std::map<std::string, templates::Template, std::less<>> templates;
   std::string sha256;                   // over all files, hex
 
+  Label trust_of(Channel channel) const {
+    const auto found = trust.find(channel);
+    return found == trust.end() ? Label::secret : found->second;
+  }
   bool may_carry(std::string_view sender, Category category) const;
   // Whether messages of this category go this way unless a client asks for another: it is the category's own or among its choices, or
   // says itself that it is for it.

@@ -88,6 +88,7 @@ templates::Part read_part(Section& section, const templates::Template& t) {
   part.html = read_text(section, "html", t);
   part.provider_template = section.text("template", "");
   part.provider_language = section.text("language", "");
+  part.label = read_label(section, "label");
   for (const std::string& name : section.texts("parameters")) {
     const auto found = std::ranges::find(t.placeholders, name, &templates::Placeholder::name);
     if (found == t.placeholders.end()) section.fault("parameters", "'" + name + "' is not among [placeholders]");
@@ -119,6 +120,15 @@ std::vector<Category> read_categories(Section& section, std::string_view key) {
     else section.fault(key, "'" + name + "' is no category; there are otp, security, transaction, service, marketing");
   }
   return categories;
+}
+
+std::optional<Label> read_label(Section& section, std::string_view key) {
+  if (!section.has(key)) return std::nullopt;
+  const std::string text = section.text(key);
+  const auto label = std::ranges::find_if(kLabels, [&](Label l) { return name_of(l) == text; });
+  if (label != kLabels.end()) return *label;
+  section.fault(key, "'" + std::string(key) + "' must be one of: public, internal, confidential, secret");
+  return std::nullopt;
 }
 
 std::optional<policy::Condition> read_condition(Section& section, std::string_view key, policy::Vocabulary& vocabulary) {
@@ -172,6 +182,8 @@ templates::Template read_template(Section& root) {
   t.categories = read_categories(root, "categories");
   if (t.categories.empty()) root.fault("categories", "name the categories that may use this template: categories = [\"service\"]");
   t.default_locale = root.text("default_locale");
+  t.label = read_label(root, "label");
+  t.where = root.where("name");
   Section placeholders = root.section("placeholders");
   for (const auto& [name, kind] : placeholders.all_texts()) {
     const std::optional<templates::Kind> known = templates::kind_named(kind);

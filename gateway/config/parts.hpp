@@ -11,6 +11,8 @@ namespace postern::config {
 
 std::optional<Channel> read_channel(Section& section, std::string_view key);
 std::vector<Category> read_categories(Section& section, std::string_view key);
+// public, internal, confidential, secret. Optional.
+std::optional<Label> read_label(Section& section, std::string_view key);
 // Optional; its fault points into the text.
 std::optional<policy::Condition> read_condition(Section& section, std::string_view key, policy::Vocabulary& vocabulary);
 // "0.045": millionths of the bank's currency. Optional.
@@ -36,6 +38,7 @@ Scenario read_scenario(Section& root, policy::Vocabulary& vocabulary);
 //   name = "otp"
 //   categories = ["otp"]
 //   default_locale = "en"
+//   label = "internal"              # optional: how confidential its texts are
 //   [placeholders]
 //   code = "digits"                 # text, digits, amount, date, url
 //   [locales.en]

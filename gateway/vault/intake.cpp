@@ -364,20 +364,20 @@ bool Intake::payload_for(const config::ScenarioStep& step, const wire::Submit& s
     why = "no address";
     return false;
   }
+  const config::Config& config = *context_.config;
+  const Label most = config.trust_of(channel), usual = config.rules(draft.category).label;
   if (draft.text == nullptr) {
+    if (usual > most) {
+      why = "no text that is low enough";
+      return false;
+    }
     payload.text = submit.text();
     payload.subject = submit.subject();
     return true;
   }
-  const templates::Part* part = draft.text->part(r.locale(), channel, step.text);
-  // WhatsApp takes the bank's words only as a template that it has approved.
-  if (part == nullptr || (channel == Channel::whatsapp && part->provider_template.empty())) {
-    why = "no text";
-    return false;
-  }
-  const bool template_only = part->text.empty() && part->html.empty();
-  if (template_only && channel != Channel::whatsapp && channel != Channel::viber) {
-    why = "no text";
+  const templates::Part* part = draft.text->part(r.locale(), channel, step.text, most, usual);
+  if (part == nullptr || !templates::Template::fits(*part, channel)) {
+    why = config.trust.empty() ? "no text" : "no text, or none that is low enough";
     return false;
   }
   draft.text->render(*part, draft.values, payload);

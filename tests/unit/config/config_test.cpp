@@ -294,6 +294,27 @@ TEST_F(Configuration, ASenderOfCodesNeverCarriesAnOffer) {
   expect_part(sender("categories = [\"otp\"]\n"), "scenarios/bank.toml:5:1: sender 'MyBank' may not carry marketing");
 }
 
+TEST_F(Configuration, LabelsAreOfFourWordsAndATemplateMustHaveATextForAChannel) {
+  const auto trust = [this](const std::string& lines) { return with("posternd.toml", "[[routes]]", "[confidentiality]\n" + lines + "[[routes]]"); };
+  EXPECT_EQ(trust("sms = \"internal\"\n"), "");
+  expect_part(trust(""), "posternd.toml:38:1: say how confidential a text may be on sms, for which there is a route");
+  expect_part(trust("sms = \"open\"\n"), "posternd.toml:39:1: 'sms' must be one of: public, internal, confidential, secret");
+  expect_part(trust("sms = \"public\"\nletters = \"public\"\n"), "posternd.toml:40:1: unknown key 'letters'");
+  expect_part(with("posternd.toml", "tries = 2", "label = \"high\""), "posternd.toml:27:1: 'label' must be one of: public, internal, confidential, secret");
+  expect_part(with("templates/otp.toml", "default_locale", "label = \"high\"\ndefault_locale"), "otp.toml:3:1: 'label' must be one of");
+  write_all(folder / "templates/otp.toml", "label = \"secret\"\n" + std::string(kTemplate));
+  expect_part(trust("sms = \"confidential\"\n"), "otp.toml:2:1: no text of template 'otp' is low enough for a channel of a scenario of otp");
+  write_all(folder / "templates/otp.toml", "label = \"secret\"\n" + std::string(kTemplate) + "[locales.en.plain]\ntext = \"See the app\"\nlabel = \"public\"\n");
+  EXPECT_EQ(trust("sms = \"confidential\"\n"), "");
+}
+
+TEST_F(Configuration, TheTemplateOfTheManualIsGood) {
+  const std::string manual(as_text(read_all(std::string(POSTERN_SOURCE_DIR) + "/gateway/config/README.md")));
+  const std::size_t begin = manual.find("```toml\n", manual.find("## Templates")) + 8;
+  write_all(folder / "templates/manual.toml", manual.substr(begin, manual.find("```", begin) - begin));
+  EXPECT_EQ(faults(), "");
+}
+
 TEST_F(Configuration, PricesAreRead) {
   EXPECT_EQ(with("posternd.toml", "networks = [", "price = \"0.045\"\nnetworks = ["), "");
   for (const char* bad : {"0,045", "-1", ".5", "1.", "0.0000001", "1234567"})
@@ -442,6 +463,7 @@ TEST_F(Configuration, TheExampleOfTheManualIsGood) {
   write_all(folder / "scenarios/otp.toml", std::string("name = \"otp\"\ndeadline = \"5m\"\n[[steps]]\nchannel = \"sms\"\n"));
   const std::string card_blocked = example_after("## Scenarios");
   replace("[[routes]] ", "[[routes]]\nchannel = \"push\"\nconnector = \"push-main\"\n[[routes]]\nchannel = \"email\"\nconnector = \"mail\"\n[[routes]] ");
+  replace("[confidentiality] ", "[confidentiality]\npush = \"secret\"\nemail = \"public\"\n#");
   replace("[connectors.hook]", "[connectors.push-main]\nuser = \"p\"\nchannel = \"push\"\n[connectors.mail]\nuser = \"m\"\nchannel = \"email\"\n[connectors.hook]");
   write_all(folder / "scenarios/card-blocked.toml", card_blocked);
   write_all(folder / "scenarios/otp.toml", std::string("name = \"otp\"\ndeadline = \"5m\"\n[[steps]]\nchannel = \"sms\"\n"));
