@@ -74,6 +74,10 @@ int restore(const Common& common, const RestoreOptions& options);
 struct TraceOptions { std::string id; };
 int trace(const Common& common, const TraceOptions& options);
 
+struct ReportOptions { std::string last = "7d"; };
+int report_double_contacts(const Common& common, const ReportOptions& options);
+int report_in_doubt(const Common& common, const ReportOptions& options);
+
 struct FindOptions { unsigned limit = 20; };
 // The address is read from standard input, here and below.
 int find(const Common& common, const FindOptions& options);

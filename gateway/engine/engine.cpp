@@ -468,7 +468,8 @@ class Turn {
     change(a, to);
     a.reason = reason;
     const bool late = is_final(f_.state);
-    if (!had_it && customer_has_it(a) && contacts_twice(a)) say(EventType::double_contact, at);
+    if (!had_it && customer_has_it(a))
+      if (const Attempt* first = other_contact(a)) say(EventType::double_contact, at, first->in_doubt ? "in-doubt" : "late-receipt");
     if (!late && is_enough(a, to)) finish(MessageState::reached, std::string(name_of(to)), Word::of_the_news);
     else if (!late) settled();
     // A read or an answer may well follow the end; news that the customer was reached only now is late.
@@ -477,17 +478,18 @@ class Turn {
     else say(type, at, reason);
   }
 
-  // Another attempt has reached the customer too, and that was not meant: steps that begin together, and an escalation, mean it.
-  bool contacts_twice(const Attempt& a) const {
-    if (f_.escalate) return false;
+  // The attempt without which the later one would not have been made: another one has reached the customer too, and that was not meant.
+  // Steps that begin together, and an escalation, mean it. Null: there is none.
+  const Attempt* other_contact(const Attempt& a) const {
+    if (f_.escalate || f_.plan[a.step].until == Until::event) return nullptr;
     const auto stage_of = [this](std::size_t s) {
       while (s > 0 && f_.plan[s].together) --s;
       return s;
     };
-    const bool reminds = f_.plan[a.step].until == Until::event;
-    return !reminds && std::ranges::any_of(f_.attempts, [&](const Attempt& other) {
-      return &other != &a && customer_has_it(other) && (other.step == a.step || stage_of(other.step) != stage_of(a.step));
+    const auto other = std::ranges::find_if(f_.attempts, [&](const Attempt& o) {
+      return &o != &a && customer_has_it(o) && (o.step == a.step || stage_of(o.step) != stage_of(a.step));
     });
+    return other == f_.attempts.end() ? nullptr : std::min<const Attempt*>(&a, &*other);
   }
 
   void failed_receipt(int at, const std::string& reason) {

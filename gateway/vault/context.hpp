@@ -82,6 +82,10 @@ struct Context {
     const std::string& name = names.name(client);   // "client:NAME"
     return std::string_view(name).substr(std::min<std::size_t>(name.size(), 7));
   }
+  std::string_view connector_name(ConnectorId connector) const {
+    const std::string& name = names.name(connector);   // "connector:NAME"
+    return std::string_view(name).substr(std::min<std::size_t>(name.size(), 10));
+  }
   // What one message of this client counts in a customer's caps.
   std::uint32_t weight_of(ClientId client) const {
     const auto found = config->clients.find(client_name(client));

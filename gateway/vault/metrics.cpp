@@ -25,6 +25,13 @@ void plain(std::string& out, std::string_view name, std::string_view kind, std::
 
 }  // namespace
 
+std::string price_text(std::int64_t millionths) {
+  std::string text = fmt::format("{}.{:06}", millionths / 1'000'000, millionths % 1'000'000);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return text;
+}
+
 void Histogram::write(std::string& out, std::string_view name, std::string_view help) const {
   head(out, name, "histogram", help);
   std::uint64_t below = 0;
@@ -47,6 +54,11 @@ std::string Metrics::text(const std::map<std::string, std::array<std::uint64_t, 
   labelled(out, "postern_observations_total", "What connectors saw at the edge.", "connector", "kind", observations);
   plain(out, "postern_attempts_in_doubt_total", "counter", "Attempts handed whose outcome was unknown.", in_doubt);
   plain(out, "postern_double_contacts_total", "counter", "Messages that reached the customer twice.", double_contacts);
+  head(out, "postern_double_contacts_by_category_total", "counter", "Messages that reached the customer twice, by category.");
+  for (const auto& [category, twice_of] : twice) out += fmt::format("postern_double_contacts_by_category_total{{category=\"{}\"}} {}\n", category, twice_of.count);
+  head(out, "postern_double_contact_cost_total", "counter", "What the second of two contacts cost, in the currency of the routes' prices.");
+  for (const auto& [category, twice_of] : twice) out += fmt::format("postern_double_contact_cost_total{{category=\"{}\"}} {}\n", category, price_text(twice_of.cost));
+  labelled(out, "postern_attempts_settled_total", "Attempts in doubt of which an answer or receipt has told what became of them.", "category", "how", settled);
   plain(out, "postern_receipts_unmatched_total", "counter", "Receipts that belong to no attempt.", unmatched);
   plain(out, "postern_prefixes_closed_total", "counter", "Prefixes of numbers that a guard against pumping has closed.", prefixes_closed);
   plain(out, "postern_prefix_refusals_total", "counter", "Submits refused because their prefix was closed.", prefix_refusals);

@@ -101,6 +101,7 @@ class Turn {
   void place(Slot& slot);
   void reach_out(const Flight& flight, const Step& step);
   void note(Flight& flight, const engine::Happened& what, bool ended_here, audit::Body&& extra);
+  std::int64_t count_twice(const Flight& flight);
   void drop_contents();
   void trim();
 
