@@ -31,6 +31,8 @@ std::int64_t read_price(Section& section, std::string_view key);
 //   together = false                # true: begins with the step before it
 //   validity = "2m"                 # optional: how long the provider may try
 //   when = 'param.amount > 1000'    # optional: for which messages
+//   only_if = ["push.sent"]         # optional: left out unless one of these is known when the step begins
+//   unless = ["push.delivered"]     # optional: left out when one of these is
 //   text = "short"                  # optional: a variant of the template
 //   sender = "MyBank"               # optional
 Scenario read_scenario(Section& root, policy::Vocabulary& vocabulary);

@@ -8,7 +8,7 @@ namespace postern::engine {
 namespace {
 
 constexpr std::uint32_t kLongestRetry = 10 * 60 * 1000;
-constexpr std::string_view kWithoutReceipt = "sent-without-receipt", kPutBack = "put-back", kNoRoute = "no-route";
+constexpr std::string_view kWithoutReceipt = "sent-without-receipt", kPutBack = "put-back", kNoRoute = "no-route", kNotWanted = "condition";
 
 bool customer_has_it(const Attempt& a) {
   return a.state == AttemptState::delivered || a.state == AttemptState::read || a.state == AttemptState::replied;
@@ -267,6 +267,13 @@ class Turn {
   }
 
   Begun begin_step(std::size_t s, std::string& why) {
+    if (const std::uint32_t news = f_.news(); (f_.plan[s].only_if != 0 && (f_.plan[s].only_if & news) == 0) || (f_.plan[s].unless & news) != 0) {
+      f_.plan[s].again_ms = 0;
+      f_.plan[s].held = false;
+      say(EventType::step_skipped, -1, word_of(s, kNotWanted));
+      why = kNotWanted;
+      return Begun::nothing;
+    }
     const Decision decision = gate_(f_, f_.plan[s]);
     f_.plan[s].again_ms = 0;
     f_.plan[s].held = false;

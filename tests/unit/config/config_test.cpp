@@ -243,6 +243,11 @@ TEST_F(Configuration, FaultsOfScenariosOfEveryKindHaveTheirPlace) {
   expect_part(scenario(sms + "until = \"event\"\n"), "sms.toml:5:1: waits for an event, and the scenario names none");
   expect_part(scenario(sms + "when = 'param.amount >'\n"), "sms.toml:5:1: 'when' at character 15: ");
   expect_part(scenario(sms + "when = 'amout > 5'\n"), "sms.toml:5:1: 'when' at character 1: ");
+  expect_part(scenario(sms + "unless = [\"push.delivered\"]\n"), "sms.toml:5:1: no step before this one goes by push: there is no news of it");
+  expect_part(scenario(sms + "wait = \"1m\"\n" + sms + "unless = [\"sms.seen\"]\n"), "sms.toml:8:1: 'sms.seen' is no news of a channel");
+  expect_part(scenario(sms + "wait = \"1m\"\n" + sms + "only_if = [\"sms\"]\n"), "sms.toml:8:1: 'sms' is no news of a channel");
+  expect_part(scenario("[[steps]]\npause = \"1m\"\nunless = [\"sms.sent\"]\n" + sms), "sms.toml:5:1: a pause sends nothing: 'unless'");
+  EXPECT_EQ(scenario(sms + "wait = \"1m\"\n" + sms + "only_if = [\"sms.sent\", \"sms.read\"]\nunless = [\"sms.replied\"]\n"), "");
   expect_part(scenario("stop_on = [\"\"]\n" + sms), "sms.toml:3:1: an event's name has 1 to 64 characters");
 }
 
