@@ -333,6 +333,7 @@ void Posternd::answer(const std::string& actor, control::Request& request, contr
     case control::Request::kCheckText:
     case control::Request::kExplain:
     case control::Request::kPolicyRehearsal:
+    case control::Request::kReport:
     case control::Request::ASK_NOT_SET: break;
   }
   if (!vault_) return reply.set_error(custody_.initialised() ? "the vault is locked; run 'postern unlock'" : "this gateway is not initialised; run 'postern init'");
@@ -351,6 +352,8 @@ void Posternd::answer_open(const std::string& actor, control::Request& request, 
       return in_turn([&](vault::Turn& t) { reports::trace(t, context, request.trace(), actor, reply); });
     case control::Request::kFind:
       return in_turn([&](vault::Turn& t) { reports::find(t, context, request.find(), actor, reply); });
+    case control::Request::kReport:
+      return in_turn([&](vault::Turn& t) { reports::report(t, context, request.report(), actor, reply); });
     case control::Request::kAudit:
     case control::Request::kCheckpoint: {
       if (const Status published = vault_->publish(); !published) return reply.set_error(published.what());

@@ -28,6 +28,7 @@ struct Line {
   ExplainOptions explain;
   PolicyOptions policy;
   FindOptions find;
+  ReportOptions report;
   AuditOptions audit;
   RecipientOptions recipient;
   HaltOptions halt;
@@ -174,6 +175,16 @@ void add_policy(CLI::App& app, Line& line) {
   rehearse->add_option("--last", line.policy.last, "how many days back, such as 7d; 30d unless said");
 }
 
+void add_report(CLI::App& app, Line& line) {
+  CLI::App* report = app.add_subcommand("report", "what happened lately")->require_subcommand(1);
+  const auto add = [&](const std::string& name, const std::string& what, int (*run)(const Common&, const ReportOptions&)) {
+    verb(*report, line, name, what, "postern report " + name + " --last 7d", [&line, run] { return run(line.common, line.report); })
+        ->add_option("--last", line.report.last, "of messages accepted in the last so many days or hours: 7d, 12h");
+  };
+  add("double-contacts", "customers who were reached twice, with cause and cost; exit code 3 when there are any", report_double_contacts);
+  add("in-doubt", "attempts of which nobody could say what became of them, and how they were settled; exit code 3 when some are open", report_in_doubt);
+}
+
 void add_audit(CLI::App& app, Line& line) {
   CLI::App* audit = app.add_subcommand("audit", "the audit log")->require_subcommand(1);
   CLI::App* check = verb(*audit, line, "verify", "check every record, the tree and the signature", "postern audit verify /var/lib/postern/audit --vkey audit.vkey",
@@ -294,6 +305,7 @@ int main(int argc, char** argv) {
   add_backup(app, line);
   add_looking(app, line);
   add_policy(app, line);
+  add_report(app, line);
   add_audit(app, line);
   add_recipient(app, line);
   add_halt(app, line);

@@ -49,17 +49,20 @@ int connectors(const Common& common) {
   bool all_up = true;
   Json json;
   json.object().array("connectors");
-  if (!common.json) std::printf("%-20s %-10s %-6s %11s  %s\n", "NAME", "CHANNEL", "STATE", "IN HAND", "DETAIL");
+  if (!common.json) std::printf("%-20s %-10s %-6s %11s %6s  %s\n", "NAME", "CHANNEL", "STATE", "IN HAND", "SHARE", "DETAIL");
   for (const control::ConnectorFacts& c : reply->connector()) {
     const bool up = c.connected() && c.up();
     all_up = all_up && up;
     const char* state = up ? "up" : c.connected() ? "down" : "absent";
     if (common.json) {
       json.object().field("name", c.name()).field("channel", c.channel()).field("state", state).field("detail", c.detail())
-          .field("software", c.software()).field("window", std::uint64_t{c.window()}).field("outstanding", std::uint64_t{c.outstanding()}).end();
+          .field("software", c.software()).field("window", std::uint64_t{c.window()}).field("outstanding", std::uint64_t{c.outstanding()})
+          .field("share", std::uint64_t{c.share()}).end();
     } else {
-      std::printf("%-20s %-10s %-6s %5u/%-5u  %s\n", c.name().c_str(), c.channel().empty() ? "-" : c.channel().c_str(), state, c.outstanding(), c.window(),
-                  c.detail().empty() ? c.software().c_str() : c.detail().c_str());
+      // Of what carries messages: how much of them it takes, by its health.
+      const std::string share = up && !c.channel().empty() ? std::to_string(c.share() / 10) + "%" : "-";
+      std::printf("%-20s %-10s %-6s %5u/%-5u %6s  %s\n", c.name().c_str(), c.channel().empty() ? "-" : c.channel().c_str(), state, c.outstanding(), c.window(),
+                  share.c_str(), c.detail().empty() ? c.software().c_str() : c.detail().c_str());
     }
   }
   if (common.json) json.print();

@@ -79,6 +79,9 @@ int explain(const Common& common, const ExplainOptions& options);
 
 struct PolicyOptions { std::string file, last = "30d"; };
 int policy_rehearse(const Common& common, const PolicyOptions& options);
+struct ReportOptions { std::string last = "7d"; };
+int report_double_contacts(const Common& common, const ReportOptions& options);
+int report_in_doubt(const Common& common, const ReportOptions& options);
 
 struct FindOptions { unsigned limit = 20; };
 // The address is read from standard input, here and below.

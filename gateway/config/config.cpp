@@ -25,6 +25,19 @@ constexpr std::chrono::hours kKeep = 30 * 24h, kShortestKeep = 24h, kLongestKeep
 constexpr std::int64_t kMiB = 1024 * 1024;
 constexpr std::size_t kMaxPolicy = 4 * kMiB;
 
+class Faults {
+ public:
+  void add(const std::string& text) { all_ += (all_.empty() ? "" : "\n") + text; }
+  void add(const Status& status) {
+    if (!status) add(status.what());
+  }
+  bool none() const { return all_.empty(); }
+  std::string take() { return std::move(all_); }
+
+ private:
+  std::string all_;
+};
+
 void read_connectors(Section& root, Config& config) {
   for (auto& [name, section] : root.named_sections("connectors")) {
     Connector connector;
@@ -41,6 +54,25 @@ void read_connectors(Section& root, Config& config) {
   if (config.connectors.empty()) root.fault("connectors", "no connector is configured; add [connectors.NAME] with its user");
 }
 
+// '*' stands for any characters.
+bool matches(std::string_view pattern, std::string_view name) {
+  const std::size_t star = pattern.find('*');
+  if (star == std::string_view::npos) return pattern == name;
+  if (!name.starts_with(pattern.substr(0, star))) return false;
+  name.remove_prefix(star);
+  pattern.remove_prefix(star + 1);
+  for (;; name.remove_prefix(1)) {
+    if (matches(pattern, name)) return true;
+    if (name.empty()) return false;
+  }
+}
+
+bool is_sender_of_a_step(const Config& config, std::string_view sender) {
+  return std::ranges::any_of(config.scenarios, [&](const auto& scenario) {
+    return std::ranges::find(scenario.second.steps, sender, &ScenarioStep::sender) != scenario.second.steps.end();
+  });
+}
+
 void read_clients(Section& root, Config& config) {
   for (auto& [name, section] : root.named_sections("clients")) {
     Client client;
@@ -52,6 +84,14 @@ void read_clients(Section& root, Config& config) {
     client.may_read_metrics = section.boolean("metrics", false);
     client.may_keep_recipients = section.boolean("recipients", false);
     client.may_confirm = section.boolean("confirm", false);
+    client.templates = section.texts("templates");
+    client.senders = section.texts("senders");
+    client.free_text = section.boolean("free_text", true);
+    for (const std::string& pattern : client.templates)
+      if (std::ranges::none_of(config.templates, [&](const auto& t) { return matches(pattern, t.first); }))
+        section.fault("templates", "there is no template '" + pattern + "'; its file would be in the templates folder");
+    for (const std::string& sender : client.senders)
+      if (!is_sender_of_a_step(config, sender)) section.fault("senders", "no step of a scenario has the sender '" + sender + "'");
     for (const std::string& identity : client.identities)
       if (!config.client_of_identity.emplace(identity, name).second)
         section.fault("identities", "identity '" + identity + "' belongs to client '" + config.client_of_identity[identity] + "' already");
@@ -78,6 +118,7 @@ void read_category_rules(Section& root, Config& config) {
     rules.in_doubt = section.choice<InDoubt>("in_doubt", usual, {{"rather-twice", InDoubt::rather_twice}, {"rather-never-twice", InDoubt::rather_never_twice}});
     rules.tries = static_cast<std::uint8_t>(section.integer("tries", 3, 1, 10));
     rules.keep = section.duration("keep", kKeep, kShortestKeep, kLongestKeep);
+    rules.label = read_label(section, "label").value_or(Label::open);
     check_scenario(section, rules.scenario, category, config);
     for (Section& choice : section.sections("choose")) {
       std::optional<policy::Condition> when = read_condition(choice, "when", *config.vocabulary);
@@ -110,6 +151,72 @@ void read_routes(Section& root, Config& config) {
   }
 }
 
+void read_trust(Section& root, Config& config) {
+  if (!root.has("confidentiality")) return;
+  Section section = root.section("confidentiality");
+  for (const Channel channel : {Channel::push, Channel::sms, Channel::whatsapp, Channel::viber, Channel::telegram, Channel::email, Channel::voice}) {
+    const std::string_view name = name_of(channel);
+    if (const std::optional<Label> label = read_label(section, name)) config.trust.emplace(channel, *label);
+    else if (!section.has(name) && std::ranges::find(config.routes, channel, &Route::channel) != config.routes.end())
+      section.fault(name, "say how confidential a text may be on " + std::string(name) + ", for which there is a route: public, internal, confidential or secret");
+  }
+}
+
+// A template of which one of its categories could send nothing by any of its scenarios.
+void check_labels(const Config& config, Faults& faults) {
+  for (const auto& [name, t] : config.templates)
+    for (const Category category : t.categories) {
+      if (config.trust.empty() || !config.categories.contains(category)) continue;
+      bool asked = false, sent = false;
+      for (const auto& [scenario_name, scenario] : config.scenarios) {
+        if (!config.serves(scenario, category)) continue;
+        for (const ScenarioStep& step : scenario.steps)
+          for (const auto& [locale, parts] : t.locales) {
+            if (step.step.pause || sent) continue;
+            asked = true;
+            const templates::Part* part = t.part(locale, step.step.channel, step.text, config.trust_of(step.step.channel), config.rules(category).label);
+            sent = part != nullptr && templates::Template::fits(*part, step.step.channel);
+          }
+      }
+      if (asked && !sent)
+        faults.add(t.where + ": no text of template '" + name + "' is low enough for a channel of a scenario of " + std::string(name_of(category)) +
+                   "; add a text with a lower label, or a step on a channel with more trust");
+    }
+}
+
+void read_senders(Section& root, Config& config) {
+  for (Section& section : root.sections("senders")) {
+    const std::string name = section.text("name");
+    std::vector<Category> categories = read_categories(section, "categories");
+    if (categories.empty()) section.fault("categories", "name what this sender may carry, such as [\"otp\", \"security\"]");
+    if (!name.empty() && !is_sender_of_a_step(config, name)) section.fault("name", "no step of a scenario has the sender '" + name + "'");
+    if (!config.senders.emplace(name, std::move(categories)).second) section.fault("name", "there is a sender '" + name + "' already");
+  }
+}
+
+void read_routes_health(Section section, Config& config) {
+  RoutesHealth& health = config.routes_health;
+  policy::RouteRules& rules = health.rules;
+  const auto span = [&](std::string_view key, std::int64_t usual_ms, std::chrono::milliseconds least, std::chrono::milliseconds most) {
+    return section.duration(key, std::chrono::milliseconds(usual_ms), least, most).count();
+  };
+  health.measured = section.boolean("measured", true);
+  rules.window_ms = span("window", rules.window_ms, 10s, 24h);
+  rules.most_failed = static_cast<std::uint16_t>(section.integer("failed", rules.most_failed, 1, 1000));
+  rules.slowest_p90_ms = span("slowest", rules.slowest_p90_ms, 0s, 59min);
+  rules.least_samples = static_cast<std::uint32_t>(section.integer("samples", rules.least_samples, 1, 1'000'000));
+  rules.least_probes = static_cast<std::uint32_t>(section.integer("probes", rules.least_probes, 1, 1'000'000));
+  rules.hold_ms = span("hold", rules.hold_ms, 1s, 24h);
+  rules.longest_hold_ms = span("longest_hold", std::max(rules.hold_ms, rules.longest_hold_ms), 1s, 7 * 24h);
+  if (const Result<policy::RouteHealth> made = policy::RouteHealth::make(rules); !made) section.fault("longest_hold", made.what());
+  if (!section.has("receipts")) return;
+  health.receipts.clear();
+  for (const std::string& name : section.texts("receipts")) {
+    if (const std::optional<Channel> channel = channel_named(name)) health.receipts.push_back(*channel);
+    else section.fault("receipts", "'" + name + "' is no channel; there are push, sms, whatsapp, viber, telegram, email, voice");
+  }
+}
+
 // What has reached whom is forgotten with the message.
 void check_caps_within_keep(Section& root, const Config& config) {
   for (const policy::Cap& cap : config.policy.caps)
@@ -117,6 +224,23 @@ void check_caps_within_keep(Section& root, const Config& config) {
       if ((cap.categories & policy::mask_of(category)) != 0 && cap.period == policy::Period::rolling && cap.rolling_ms > config.rules(category).keep.count())
         root.fault("policy", "cap '" + cap.name + "' looks back further than messages of " + std::string(name_of(category)) +
                                  " are kept; shorten its period, or lengthen 'keep' of [categories." + std::string(name_of(category)) + "]");
+}
+
+void check_duplicates_within_keep(Section& root, const Config& config) {
+  for (const Category category : kCategories)
+    if (config.policy.duplicate_ms(category) > config.rules(category).keep.count())
+      root.fault("policy", "a window of duplicates looks back further than messages of " + std::string(name_of(category)) +
+                               " are kept; shorten it, or lengthen 'keep' of [categories." + std::string(name_of(category)) + "]");
+}
+
+// A sender of codes never carries an offer: neither by mistake in a scenario nor in a category's choice of one.
+void check_senders(const Config& config, Faults& faults) {
+  for (const auto& [name, scenario] : config.scenarios)
+    for (const ScenarioStep& step : scenario.steps)
+      for (const Category category : kCategories)
+        if (!step.sender.empty() && config.serves(scenario, category) && !config.may_carry(step.sender, category))
+          faults.add(step.where + ": sender '" + step.sender + "' may not carry " + std::string(name_of(category)) +
+                     ", which goes by this scenario; give the step another sender, or " + std::string(name_of(category)) + " another scenario");
 }
 
 void check_pull_clients(Section& root, const Config& config) {
@@ -143,19 +267,6 @@ std::vector<std::string> files_of(const std::string& folder) {
   return files;
 }
 
-class Faults {
- public:
-  void add(const std::string& text) { all_ += (all_.empty() ? "" : "\n") + text; }
-  void add(const Status& status) {
-    if (!status) add(status.what());
-  }
-  bool none() const { return all_.empty(); }
-  std::string take() { return std::move(all_); }
-
- private:
-  std::string all_;
-};
-
 template <class Item, class Read>
 void read_folder(const std::string& folder, Faults& faults, std::map<std::string, Item, std::less<>>& items, const Read& read,
                  std::vector<std::string>& files) {
@@ -175,24 +286,34 @@ void read_folder(const std::string& folder, Faults& faults, std::map<std::string
   }
 }
 
-void read_policy_file(Section& root, Config& config, Faults& faults, std::vector<std::string>& files) {
+PolicyFile read_policy_file(Section& root, Config& config, Faults& faults, std::vector<std::string>& files) {
   const std::string path = root.path("policy", "");
-  if (path.empty()) return;
+  if (path.empty()) return {};
   files.push_back(path);
   std::ifstream in(path, std::ios::binary);
-  if (!in) return faults.add(path + ": cannot be read; check that it exists and who may read it");
+  if (!in) return faults.add(path + ": cannot be read; check that it exists and who may read it"), PolicyFile();
   std::string text(kMaxPolicy + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(in.gcount()));
-  if (text.size() > kMaxPolicy) return faults.add(path + ": is larger than 4 MiB");
+  if (text.size() > kMaxPolicy) return faults.add(path + ": is larger than 4 MiB"), PolicyFile();
   Result<std::unique_ptr<SettingsFile>> file = SettingsFile::parse(text, path);
-  if (!file) return faults.add(file.what());
+  if (!file) return faults.add(file.what()), PolicyFile();
   Section section = (*file)->root();
   PolicyFile policy = read_policy(section, text);
   faults.add((*file)->finish());
   config.policy = std::move(policy.policy);
   config.policy_source = {path, std::move(text), policy.sha256, policy::version_of(policy.sha256)};
+  config.velocity = std::move(policy.velocity);
   files.insert(files.end(), policy.files.begin(), policy.files.end());
+  return policy;
+}
+
+// What the policy names and the other files must have.
+void check_names_of(const PolicyFile& policy, const Config& config, Faults& faults) {
+  for (const auto& [where, name] : policy.templates)
+    if (!config.templates.contains(name)) faults.add(where + ": there is no template '" + name + "'");
+  for (const auto& [where, name] : policy.clients)
+    if (!config.clients.contains(name)) faults.add(where + ": there is no client '" + name + "'");
 }
 
 std::string hash_of(const std::vector<std::string>& files) {
@@ -208,6 +329,24 @@ std::string hash_of(const std::vector<std::string>& files) {
 }
 
 }  // namespace
+
+bool Client::may_use(std::string_view template_name) const {
+  return templates.empty() || std::ranges::any_of(templates, [&](const std::string& pattern) { return matches(pattern, template_name); });
+}
+
+// A step without a sender goes by its connector's own, which the routes give to categories.
+bool Client::may_send_as(std::string_view sender) const { return sender.empty() || senders.empty() || std::ranges::find(senders, sender) != senders.end(); }
+
+bool Config::may_carry(std::string_view sender, Category category) const {
+  const auto found = senders.find(sender);
+  return found == senders.end() || std::ranges::find(found->second, category) != found->second.end();
+}
+
+bool Config::serves(const Scenario& scenario, Category category) const {
+  if (std::ranges::find(scenario.categories, category) != scenario.categories.end()) return true;
+  const auto found = categories.find(category);
+  return found != categories.end() && (found->second.scenario == scenario.name || std::ranges::find(found->second.choices, scenario.name, &Choice::scenario) != found->second.choices.end());
+}
 
 bool Route::carries(Channel wanted, const std::string& network, Category category) const {
   return channel == wanted && (networks.empty() || std::ranges::find(networks, network) != networks.end()) &&
@@ -246,12 +385,19 @@ Result<std::shared_ptr<const Config>> load(const std::string& posternd_toml) {
   config->vocabulary = message_vocabulary();
   read_folder(scenarios, faults, config->scenarios, [&](Section& section) { return read_scenario(section, *config->vocabulary); }, files);
   read_folder(templates, faults, config->templates, read_template, files);
-  read_policy_file(root, *config, faults, files);
+  const PolicyFile policy = read_policy_file(root, *config, faults, files);
   read_connectors(root, *config);
   read_clients(root, *config);
   read_category_rules(root, *config);
   read_routes(root, *config);
+  read_trust(root, *config);
+  read_senders(root, *config);
+  read_routes_health(root.section("routes_health"), *config);
+  check_names_of(policy, *config, faults);
   check_caps_within_keep(root, *config);
+  check_duplicates_within_keep(root, *config);
+  check_senders(*config, faults);
+  check_labels(*config, faults);
   check_pull_clients(root, *config);
   check_scenarios_have_routes(root, *config);
   faults.add((*file)->finish());

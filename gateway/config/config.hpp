@@ -17,6 +17,8 @@
 #include "gateway/domain/flight.hpp"
 #include "gateway/policy/condition/condition.hpp"
 #include "gateway/policy/policy.hpp"
+#include "gateway/policy/route_health.hpp"
+#include "gateway/policy/velocity.hpp"
 #include "gateway/templates/template.hpp"
 
 namespace postern::config {
@@ -38,12 +40,19 @@ struct Client {
   bool may_read_metrics = false;
   bool may_keep_recipients = false;     // addresses, preferences and consents of customers
   bool may_confirm = false;             // acknowledge other clients' push messages (the bank's app server)
+  std::vector<std::string> templates;   // that it may use; '*' stands for any characters. Empty: all
+  std::vector<std::string> senders;     // that may carry its messages; empty: all
+  bool free_text = true;                // may send a text of its own
+
+  bool may_use(std::string_view template_name) const;
+  bool may_send_as(std::string_view sender) const;
 };
 
 struct ScenarioStep {
   Step step;                            // channel, until, wait, pause, together, validity; the payload index is set at acceptance
   std::string text;                     // variant of the template, empty: the channel's own
   std::string sender;
+  std::string where;                    // its place in the file
   std::optional<policy::Condition> when;  // for which messages; empty: all
 };
 
@@ -72,6 +81,7 @@ struct CategoryRules {
   InDoubt in_doubt = InDoubt::rather_twice;
   std::uint8_t tries = 3;
   std::chrono::milliseconds keep{};     // how long after its end a message stays in the store
+  Label label = Label::open;            // of a text without its own
 };
 
 struct Route {
@@ -90,6 +100,22 @@ struct PolicySource {
   std::uint64_t version = 0;            // the first 8 bytes of its SHA-256
 };
 
+// A guard against SMS pumping.
+struct VelocityGuard {
+  policy::VelocityRules rules;
+  policy::CategoryMask categories = 0;
+  std::string confirmed_by;             // event of the bank's systems that says that a code was used; empty: nobody tells
+};
+
+// How routes are measured.
+struct RoutesHealth {
+  bool measured = true;                 // false: the first that fits and is up takes everything
+  policy::RouteRules rules;
+  std::vector<Channel> receipts{Channel::sms};  // of which receipts tell of the route and not of the customer's phone
+
+  bool operator==(const RoutesHealth&) const = default;
+};
+
 struct Config {
   std::string state_folder;             // store, keyring, audit, numbers
   std::string anchor;                   // file of the roll-back anchor; best on another disk
@@ -106,11 +132,23 @@ struct Config {
   std::optional<policy::Vocabulary> vocabulary;  // of all conditions
   policy::Policy policy;
   PolicySource policy_source;
+  std::vector<VelocityGuard> velocity;  // at intake
   std::vector<Route> routes;            // in order: the first that fits takes the message
+  RoutesHealth routes_health;
+  std::map<Channel, Label> trust;       // how confidential a text may be on each channel; empty: nobody asks
+  std::map<std::string, std::vector<Category>, std::less<>> senders;  // what each may carry; one that is not named: anything
   std::map<std::string, Scenario, std::less<>> scenarios;
   std::map<std::string, templates::Template, std::less<>> templates;
   std::string sha256;                   // over all files, hex
 
+  Label trust_of(Channel channel) const {
+    const auto found = trust.find(channel);
+    return found == trust.end() ? Label::secret : found->second;
+  }
+  bool may_carry(std::string_view sender, Category category) const;
+  // Whether messages of this category go this way unless a client asks for another: it is the category's own or among its choices, or
+  // says itself that it is for it.
+  bool serves(const Scenario& scenario, Category category) const;
   const CategoryRules& rules(Category category) const { return categories.at(category); }
 };
 

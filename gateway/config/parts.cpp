@@ -9,6 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds kLongestWait = 24h * 45;   // 32 bits of milliseconds hold 49 days
+constexpr std::array kProgress{AttemptState::sent, AttemptState::delivered, AttemptState::read, AttemptState::replied};
 constexpr std::size_t kMaxName = 64, kMaxProviderName = 512, kMaxParameters = 100;
 
 // "3d", then the next step.
@@ -21,7 +22,28 @@ ScenarioStep read_pause(Section& section) {
       (void)section.text(other, "");
       section.fault(other, "a pause sends nothing: '" + std::string(other) + "' belongs to a step with a channel");
     }
+  for (const char* other : {"only_if", "unless"})
+    if (!section.texts(other).empty()) section.fault(other, "a pause sends nothing: '" + std::string(other) + "' belongs to a step with a channel");
   return step;
+}
+
+// "push.delivered": what must be known, or must not be, when the step begins.
+std::uint32_t read_news(Section& section, std::string_view key, const Scenario& scenario) {
+  std::uint32_t news = 0;
+  for (const std::string& text : section.texts(key)) {
+    const std::size_t dot = text.find('.');
+    const std::optional<Channel> channel = channel_named(text.substr(0, dot));
+    const std::string_view word = dot == std::string::npos ? std::string_view() : std::string_view(text).substr(dot + 1);
+    const auto progress = std::ranges::find(kProgress, word, [](AttemptState state) { return name_of(state); });
+    if (!channel || progress == kProgress.end()) {
+      section.fault(key, "'" + text + "' is no news of a channel; write it as push.sent, push.delivered, push.read or push.replied");
+      continue;
+    }
+    const bool before = std::ranges::any_of(scenario.steps, [&](const ScenarioStep& s) { return !s.step.pause && s.step.channel == *channel; });
+    if (!before && scenario.order == Order::as_written) section.fault(key, "no step before this one goes by " + std::string(name_of(*channel)) + ": there is no news of it");
+    news |= news_bit(*channel, *progress);
+  }
+  return news;
 }
 
 ScenarioStep read_step(Section& section, const Scenario& scenario, policy::Vocabulary& vocabulary) {
@@ -40,8 +62,11 @@ ScenarioStep read_step(Section& section, const Scenario& scenario, policy::Vocab
   step.step.validity_ms = static_cast<std::uint32_t>(section.duration("validity", 0ms, 0ms, kLongestWait).count());
   step.step.together = section.boolean("together", false);
   step.when = read_condition(section, "when", vocabulary);
+  step.step.only_if = read_news(section, "only_if", scenario);
+  step.step.unless = read_news(section, "unless", scenario);
   step.text = section.text("text", "");
   step.sender = section.text("sender", "");
+  step.where = section.where(section.has("sender") ? "sender" : "channel");
   if (step.sender.size() > 64) section.fault("sender", "must have at most 64 characters");
   return step;
 }
@@ -87,6 +112,7 @@ templates::Part read_part(Section& section, const templates::Template& t) {
   part.html = read_text(section, "html", t);
   part.provider_template = section.text("template", "");
   part.provider_language = section.text("language", "");
+  part.label = read_label(section, "label");
   for (const std::string& name : section.texts("parameters")) {
     const auto found = std::ranges::find(t.placeholders, name, &templates::Placeholder::name);
     if (found == t.placeholders.end()) section.fault("parameters", "'" + name + "' is not among [placeholders]");
@@ -118,6 +144,15 @@ std::vector<Category> read_categories(Section& section, std::string_view key) {
     else section.fault(key, "'" + name + "' is no category; there are otp, security, transaction, service, marketing");
   }
   return categories;
+}
+
+std::optional<Label> read_label(Section& section, std::string_view key) {
+  if (!section.has(key)) return std::nullopt;
+  const std::string text = section.text(key);
+  const auto label = std::ranges::find_if(kLabels, [&](Label l) { return name_of(l) == text; });
+  if (label != kLabels.end()) return *label;
+  section.fault(key, "'" + std::string(key) + "' must be one of: public, internal, confidential, secret");
+  return std::nullopt;
 }
 
 std::optional<policy::Condition> read_condition(Section& section, std::string_view key, policy::Vocabulary& vocabulary) {
@@ -171,6 +206,8 @@ templates::Template read_template(Section& root) {
   t.categories = read_categories(root, "categories");
   if (t.categories.empty()) root.fault("categories", "name the categories that may use this template: categories = [\"service\"]");
   t.default_locale = root.text("default_locale");
+  t.label = read_label(root, "label");
+  t.where = root.where("name");
   Section placeholders = root.section("placeholders");
   for (const auto& [name, kind] : placeholders.all_texts()) {
     const std::optional<templates::Kind> known = templates::kind_named(kind);

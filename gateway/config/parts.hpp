@@ -11,6 +11,8 @@ namespace postern::config {
 
 std::optional<Channel> read_channel(Section& section, std::string_view key);
 std::vector<Category> read_categories(Section& section, std::string_view key);
+// public, internal, confidential, secret. Optional.
+std::optional<Label> read_label(Section& section, std::string_view key);
 // Optional; its fault points into the text.
 std::optional<policy::Condition> read_condition(Section& section, std::string_view key, policy::Vocabulary& vocabulary);
 // "0.045": millionths of the bank's currency. Optional.
@@ -29,6 +31,8 @@ std::int64_t read_price(Section& section, std::string_view key);
 //   together = false                # true: begins with the step before it
 //   validity = "2m"                 # optional: how long the provider may try
 //   when = 'param.amount > 1000'    # optional: for which messages
+//   only_if = ["push.sent"]         # optional: left out unless one of these is known when the step begins
+//   unless = ["push.delivered"]     # optional: left out when one of these is
 //   text = "short"                  # optional: a variant of the template
 //   sender = "MyBank"               # optional
 Scenario read_scenario(Section& root, policy::Vocabulary& vocabulary);
@@ -36,6 +40,7 @@ Scenario read_scenario(Section& root, policy::Vocabulary& vocabulary);
 //   name = "otp"
 //   categories = ["otp"]
 //   default_locale = "en"
+//   label = "internal"              # optional: how confidential its texts are
 //   [placeholders]
 //   code = "digits"                 # text, digits, amount, date, url
 //   [locales.en]

@@ -8,14 +8,16 @@
 #include <vector>
 
 #include "connectors/protocol/settings.hpp"
-#include "gateway/policy/policy.hpp"
+#include "gateway/config/config.hpp"
 
 namespace postern::config {
 
 struct PolicyFile {
   policy::Policy policy;
+  std::vector<VelocityGuard> velocity;
   std::vector<std::string> files;   // lists that were read
   std::string sha256;               // over the file's text and its lists, whatever their names; hex: the policy's version
+  std::vector<std::pair<std::string, std::string>> templates, clients;  // that it names, each with the place: whether there are such
 };
 
 // The whole file. Errors: every fault with `path`:line:column; lists are found relative to `path`.
@@ -35,9 +37,21 @@ Result<PolicyFile> load_policy(const std::string& text, const std::string& path)
 //   kind = "never"                         # or only
 //   file = "objected.txt"
 //   categories = ["marketing"]             # all unless said
+//   [[duplicates]]                         # the same words to the same customer are not sent twice within so long
+//   categories = ["marketing"]             # service, transaction and marketing unless said; otp and security never
+//   window = "24h"
+//   [[speeds]]                             # how fast a campaign goes
+//   name = "spring"
+//   categories = ["marketing"]             # as it is unless said; otp and security never
+//   templates = ["spring-offer"]           # any unless said
+//   clients = ["loans"]                    # any unless said
+//   rate = "1000/min"                      # /s, /min, /h
 //   [content]
 //   domains = ["bank.example"]             # to which links may lead
 //   cards = true
+//   [[velocity]]                           # a guard against SMS pumping, asked before a message is accepted
+//   categories = ["otp"]
+//   limit = 100
 PolicyFile read_policy(Section& root, std::string_view text);
 
 }  // namespace postern::config

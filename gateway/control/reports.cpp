@@ -7,6 +7,7 @@ namespace postern::reports {
 namespace {
 
 constexpr std::size_t kScanned = 5000, kMaxLines = 1000;
+constexpr int kMaxRows = 500;
 
 std::string_view label(audit::Field field) {
   switch (field) {
@@ -94,6 +95,52 @@ control::TraceHead head_of(const vault::Context& context, const Flight& flight) 
   return head;
 }
 
+namespace {
+
+control::ReportRow& add_row(const vault::Context& context, const Flight& flight, std::size_t attempt, control::ReportPage& page) {
+  const Attempt& a = flight.attempts[attempt];
+  control::ReportRow& row = *page.add_row();
+  row.set_id(flight.id.text());
+  row.set_client(std::string(context.client_name(flight.client)));
+  row.set_category(std::string(name_of(flight.category)));
+  row.set_channel(std::string(name_of(flight.plan[a.step].channel)));
+  row.set_connector(std::string(context.connector_name(a.connector)));
+  row.set_at_ms(a.handed_ms);
+  return row;
+}
+
+// What became of each attempt that was in doubt.
+void add_doubts(const vault::Context& context, const Flight& flight, control::ReportPage& page) {
+  for (std::size_t i = 0; i < flight.attempts.size(); ++i) {
+    if (!flight.attempts[i].in_doubt) continue;
+    control::ReportRow& row = add_row(context, flight, i, page);
+    row.set_cause(flight.attempts[i].reason);
+    row.set_outcome(std::string(name_of(flight.attempts[i].state)));
+  }
+}
+
+// Its leaves tell; only a message that two attempts have reached can have one.
+Status add_double_contacts(vault::Turn& turn, const vault::Context& context, const Flight& flight, control::ReportPage& page) {
+  const auto reached = std::ranges::count_if(flight.attempts, [](const Attempt& a) {
+    return a.state == AttemptState::delivered || a.state == AttemptState::read || a.state == AttemptState::replied;
+  });
+  if (reached < 2) return {};
+  const Result<std::vector<audit::Leaf>> leaves = leaves_of(context, flight);
+  if (!leaves) return fail(leaves.what());
+  for (const audit::Leaf& leaf : *leaves) {
+    if (leaf.type != EventType::double_contact || leaf.attempt == 0 || leaf.attempt > flight.attempts.size()) continue;
+    control::ReportRow& row = add_row(context, flight, leaf.attempt - 1U, page);
+    row.set_at_ms(leaf.utc_us / 1000);
+    for (const auto& [field, text] : turn.body_of(leaf).value_or(audit::Body{})) {
+      if (field == audit::Field::reason) row.set_cause(text);
+      if (field == audit::Field::text) row.set_cost(text);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 void trace(vault::Turn& turn, vault::Context& context, const std::string& text, const std::string& actor, control::Reply& reply) {
   const Result<const Flight*> found = flight_of(turn, text);
   if (!found) return reply.set_error(found.what());
@@ -141,6 +188,24 @@ void find(vault::Turn& turn, vault::Context& context, const control::Find& ask, 
   if (ask.after() == 0) turn.leaf(EventType::admin_read, {{audit::Field::actor, actor}, {audit::Field::text, "find"}});
 }
 
+void report(vault::Turn& turn, vault::Context& context, const control::ReportAsk& ask, const std::string& actor, control::Reply& reply) {
+  if (ask.kind() != control::ReportAsk::DOUBLE_CONTACTS && ask.kind() != control::ReportAsk::IN_DOUBT) return reply.set_error("there is no such report");
+  const MessageKey begin = std::clamp<MessageKey>(ask.since_ms(), 0, turn.now()) << 20;
+  const Result<std::vector<store::FlightRow>> rows = context.store.scan(std::max<MessageKey>(ask.after(), begin), kScanned);
+  if (!rows) return reply.set_error(rows.what());
+  control::ReportPage& page = *reply.mutable_report();
+  for (const store::FlightRow& row : *rows) {
+    page.set_after(row.key);
+    const std::optional<Flight> flight = decode_flight(row.key, row.data);
+    if (!flight) continue;
+    if (ask.kind() == control::ReportAsk::IN_DOUBT) add_doubts(context, *flight, page);
+    else if (const Status added = add_double_contacts(turn, context, *flight, page); !added) return reply.set_error(added.what());
+    if (page.row_size() >= kMaxRows) break;
+  }
+  if (rows->size() < kScanned && page.row_size() < kMaxRows) page.set_after(0);
+  if (ask.after() == 0) turn.leaf(EventType::admin_read, {{audit::Field::actor, actor}, {audit::Field::text, "report"}});
+}
+
 void connectors(vault::Vault& vault, control::Reply& reply) {
   for (const auto& [name, connector] : vault.context().config->connectors) {
     control::ConnectorFacts& facts = *reply.add_connector();
@@ -154,6 +219,7 @@ void connectors(vault::Vault& vault, control::Reply& reply) {
       facts.set_software(peer.software);
       facts.set_window(peer.window);
       facts.set_outstanding(vault.dispatcher().outstanding(peer.connector));
+      if (connector.channel) facts.set_share(vault.routes().share(peer.connector));
     }
   }
 }

@@ -28,6 +28,9 @@ void check_text(vault::Turn& turn, vault::Context& context, const control::Check
 // the vault; `after` tells where to go on.
 void find(vault::Turn& turn, vault::Context& context, const control::Find& ask, const std::string& actor, control::Reply& reply);
 
+// One page of a report, as find() reads.
+void report(vault::Turn& turn, vault::Context& context, const control::ReportAsk& ask, const std::string& actor, control::Reply& reply);
+
 void connectors(vault::Vault& vault, control::Reply& reply);
 void number(const vault::Context& context, const std::string& digits, control::Reply& reply);
 void fill(const numbers::IndexFacts& facts, control::NumbersFacts& out);

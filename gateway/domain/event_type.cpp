@@ -60,6 +60,8 @@ std::string_view name_of(EventType type) {
     case EventType::recipient_changed: return "recipient-changed";
     case EventType::halted: return "halted";
     case EventType::resumed: return "resumed";
+    case EventType::prefix_closed: return "prefix-closed";
+    case EventType::prefix_opened: return "prefix-opened";
     case EventType::person_erased: return "person-erased";
     case EventType::ring_rotated: return "ring-rotated";
     case EventType::wrapping_key_destroyed: return "wrapping-key-destroyed";

@@ -64,6 +64,8 @@ enum class EventType : std::uint16_t {
   ended = 58,              // expired, cancelled, failed without another event
   unmatched_receipt = 59,  // a receipt that belongs to no attempt
   signalled = 63,          // a bank's system told of an event: `reason` which
+  prefix_closed = 64,      // too many codes were asked for to numbers that begin with `reason`: submits to them are refused
+  prefix_opened = 65,      // and now they are taken again: `reason` is the prefix
   consent_changed = 66,    // a person agreed or opted out: `consent` its hash, `reason` what it says, `object` where, `text` in which words
   recipient_changed = 67,  // addresses or preferences of a person were kept or dropped
   halted = 68,             // `actor` stopped all messages of `object`; `text` is why

@@ -31,7 +31,21 @@ bool known(MessageState state) { return name_of(state) != "?"; }
 bool known(Until until) { return name_of(until) != "?"; }
 bool known(Category category) { return name_of(category) != "?"; }
 
+constexpr std::uint32_t kAllNews = (1U << 28) - 1;
+
 }  // namespace
+
+std::uint32_t news_bit(Channel channel, AttemptState progress) {
+  return 1U << ((static_cast<unsigned>(channel) - static_cast<unsigned>(Channel::push)) * 4 + static_cast<unsigned>(progress) - static_cast<unsigned>(AttemptState::sent));
+}
+
+std::uint32_t Flight::news() const {
+  std::uint32_t news = 0;
+  for (const Attempt& a : attempts)
+    for (const AttemptState progress : {AttemptState::sent, AttemptState::delivered, AttemptState::read, AttemptState::replied})
+      if (a.state >= progress && a.state <= AttemptState::replied) news |= news_bit(plan[a.step].channel, progress);
+  return news;
+}
 
 std::size_t Flight::stage_end(std::size_t first) const {
   std::size_t end = first + 1;
@@ -101,11 +115,14 @@ Bytes encode(const Flight& f) {
   for (const Step& s : f.plan) {
     out.u8(static_cast<std::uint8_t>(s.channel));
     out.u8(static_cast<std::uint8_t>(s.until));
-    out.u8(static_cast<std::uint8_t>((s.pause ? 1 : 0) | (s.together ? 2 : 0) | (s.validity_ms != 0 ? 4 : 0) | (s.again_ms != 0 ? 8 : 0) | (s.held ? 16 : 0)));
+    out.u8(static_cast<std::uint8_t>((s.pause ? 1 : 0) | (s.together ? 2 : 0) | (s.validity_ms != 0 ? 4 : 0) | (s.again_ms != 0 ? 8 : 0) | (s.held ? 16 : 0) |
+                                     (s.only_if != 0 ? 32 : 0) | (s.unless != 0 ? 64 : 0)));
     out.u32(s.wait_ms);
     out.u8(s.payload);
     if (s.validity_ms != 0) out.u32(s.validity_ms);
     if (s.again_ms != 0) write_time(out, f.accepted_ms, s.again_ms);
+    if (s.only_if != 0) out.u32(s.only_if);
+    if (s.unless != 0) out.u32(s.unless);
   }
   out.u8(static_cast<std::uint8_t>(f.stop_on.size()));
   for (const std::string& event : f.stop_on) out.text8(event);
@@ -169,8 +186,10 @@ std::optional<Flight> decode_flight(MessageKey key, ByteView row) {
     s.payload = in.u8();
     if ((flags & 4) != 0) s.validity_ms = in.u32();
     if ((flags & 8) != 0) s.again_ms = read_time(in, f.accepted_ms);
+    if ((flags & 32) != 0) s.only_if = in.u32();
+    if ((flags & 64) != 0) s.unless = in.u32();
     if (first && i == f.step) s.again_ms = retry_ms;
-    good = good && known(s.channel) && known(s.until) && flags < 32 && !(s.together && i == 0);
+    good = good && known(s.channel) && known(s.until) && flags < 128 && s.only_if <= kAllNews && s.unless <= kAllNews && !(s.together && i == 0);
     f.plan.push_back(s);
   }
   const std::uint8_t events = first ? 0 : in.u8();

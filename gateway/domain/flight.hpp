@@ -34,7 +34,12 @@ struct Step {
   std::uint32_t validity_ms = 0;  // how long the provider may try; 0: until the deadline
   TimeMs again_ms = 0;            // when it tries (again): a retry, or the end of a hold; 0: it does not wait for that
   bool held = false;              // a policy makes it wait, not a provider
+  std::uint32_t only_if = 0;      // it is left out unless something of this is known when it begins; 0: it is not
+  std::uint32_t unless = 0;       // and when something of this is
 };
+
+// How far the message has come on a channel, as a bit of Step::only_if, Step::unless and Flight::news(). Progress: sent, delivered, read, replied.
+std::uint32_t news_bit(Channel channel, AttemptState progress);
 
 struct Attempt {
   std::uint8_t step = 0;
@@ -88,6 +93,8 @@ struct Flight {
   std::vector<Queue> other_queues() const;
   // The attempt that waits for this connector; nothing: none does.
   std::optional<std::size_t> ready_for(ConnectorId connector) const;
+  // How far it has come on each channel. An attempt that failed, or of which nobody can say, is no news.
+  std::uint32_t news() const;
   // When the engine must look at it without other cause; 0: never.
   TimeMs wake_ms() const;
 };

@@ -66,6 +66,16 @@ std::string_view name_of(Until until) {
   return "?";
 }
 
+std::string_view name_of(Label label) {
+  switch (label) {
+    case Label::open: return "public";
+    case Label::internal: return "internal";
+    case Label::confidential: return "confidential";
+    case Label::secret: return "secret";
+  }
+  return "?";
+}
+
 std::optional<Category> category_named(std::string_view name) {
   for (const Category category : kCategories)
     if (name_of(category) == name) return category;

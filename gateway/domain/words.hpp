@@ -48,11 +48,16 @@ enum class Until : std::uint8_t { sent = 3, delivered = 4, read = 5, replied = 6
 // What a category does with an attempt in doubt.
 enum class InDoubt : std::uint8_t { rather_twice = 1, rather_never_twice = 2 };
 
+// How confidential a text is, and how confidential a text may be on a channel.
+enum class Label : std::uint8_t { open = 1, internal = 2, confidential = 3, secret = 4 };
+inline constexpr std::array kLabels{Label::open, Label::internal, Label::confidential, Label::secret};
+
 std::string_view name_of(Category category);
 std::string_view name_of(Channel channel);
 std::string_view name_of(AttemptState state);
 std::string_view name_of(MessageState state);
 std::string_view name_of(Until until);
+std::string_view name_of(Label label);  // "public", "internal", "confidential", "secret"
 std::optional<Category> category_named(std::string_view name);
 std::optional<Channel> channel_named(std::string_view name);
 

@@ -8,7 +8,7 @@ namespace postern::engine {
 namespace {
 
 constexpr std::uint32_t kLongestRetry = 10 * 60 * 1000;
-constexpr std::string_view kWithoutReceipt = "sent-without-receipt", kPutBack = "put-back", kNoRoute = "no-route";
+constexpr std::string_view kWithoutReceipt = "sent-without-receipt", kPutBack = "put-back", kNoRoute = "no-route", kNotWanted = "condition";
 
 bool customer_has_it(const Attempt& a) {
   return a.state == AttemptState::delivered || a.state == AttemptState::read || a.state == AttemptState::replied;
@@ -269,7 +269,16 @@ class Turn {
   }
 
   Begun begin_step(std::size_t s, std::string& why) {
+    if (const std::uint32_t news = f_.news(); (f_.plan[s].only_if != 0 && (f_.plan[s].only_if & news) == 0) || (f_.plan[s].unless & news) != 0) {
+      f_.plan[s].again_ms = 0;
+      f_.plan[s].held = false;
+      say(EventType::step_skipped, -1, word_of(s, kNotWanted));
+      why = kNotWanted;
+      return Begun::nothing;
+    }
     const Decision decision = gate_(f_, f_.plan[s]);
+    f_.plan[s].again_ms = 0;
+    f_.plan[s].held = false;
     if (decision.kind != Decision::Kind::go) {
       why = decision.reason;
       return stopped(s, decision);
@@ -333,8 +342,6 @@ class Turn {
       Step& step = f_.plan[s];
       if (step.again_ms == 0 || !chosen(step)) continue;
       any = true;
-      step.again_ms = 0;
-      step.held = false;
       if (begin_step(s, why) == Begun::ended) return true;
     }
     if (any && !stage_alive()) next_stage(why);
@@ -479,7 +486,8 @@ class Turn {
     change(a, to);
     a.reason = reason;
     const bool late = is_final(f_.state);
-    if (!had_it && customer_has_it(a) && contacts_twice(a)) say(EventType::double_contact, at);
+    if (!had_it && customer_has_it(a))
+      if (const Attempt* first = other_contact(a)) say(EventType::double_contact, at, first->in_doubt ? "in-doubt" : "late-receipt");
     if (!late && is_enough(a, to)) finish(MessageState::reached, std::string(name_of(to)), Word::of_the_news);
     else if (!late) settled();
     // A read or an answer may well follow the end; news that the customer was reached only now is late.
@@ -488,17 +496,18 @@ class Turn {
     else say(type, at, reason);
   }
 
-  // Another attempt has reached the customer too, and that was not meant: steps that begin together, and an escalation, mean it.
-  bool contacts_twice(const Attempt& a) const {
-    if (f_.escalate) return false;
+  // The attempt without which the later one would not have been made: another one has reached the customer too, and that was not meant.
+  // Steps that begin together, and an escalation, mean it. Null: there is none.
+  const Attempt* other_contact(const Attempt& a) const {
+    if (f_.escalate || f_.plan[a.step].until == Until::event) return nullptr;
     const auto stage_of = [this](std::size_t s) {
       while (s > 0 && f_.plan[s].together) --s;
       return s;
     };
-    const bool reminds = f_.plan[a.step].until == Until::event;
-    return !reminds && std::ranges::any_of(f_.attempts, [&](const Attempt& other) {
-      return &other != &a && customer_has_it(other) && (other.step == a.step || stage_of(other.step) != stage_of(a.step));
+    const auto other = std::ranges::find_if(f_.attempts, [&](const Attempt& o) {
+      return &o != &a && customer_has_it(o) && (o.step == a.step || stage_of(o.step) != stage_of(a.step));
     });
+    return other == f_.attempts.end() ? nullptr : std::min<const Attempt*>(&a, &*other);
   }
 
   void failed_receipt(int at, const std::string& reason) {

@@ -101,7 +101,8 @@ struct Decision {
   std::string basis = {};           // what allows it, to be cited: the hash of a consent
   std::string facts{};              // what it was decided from, for the audit log; the engine hands it on as it is
 };
-// Asked when a step begins, and again at the moment of handing over: an opt-out between the two counts. Pure as above.
+// Asked when a step begins, and again at the moment of handing over: an opt-out between the two counts. A step that
+// was held shows until when. Pure as above.
 using Gate = std::function<Decision(const Flight&, const Step&)>;
 
 Outcome advance(Flight& flight, const Input& input, TimeMs now, const Rules& rules, const Route& route, const Gate& gate);

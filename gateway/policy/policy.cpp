@@ -20,8 +20,23 @@ bool counts(CategoryMask mask, Category category) { return (mask & mask_of(categ
 
 }  // namespace
 
+const SpeedRule* Policy::speed_of(Category category, std::string_view template_name, std::string_view client) const {
+  const auto names = [](const std::vector<std::string>& all, std::string_view one) { return all.empty() || std::ranges::find(all, one) != all.end(); };
+  const auto found = std::ranges::find_if(speeds, [&](const SpeedRule& rule) {
+    return counts(rule.categories, category) && names(rule.templates, template_name) && names(rule.clients, client);
+  });
+  return found == speeds.end() ? nullptr : &*found;
+}
+
+std::int64_t Policy::duplicate_ms(Category category) const {
+  std::int64_t longest = 0;
+  for (const DuplicateRule& rule : duplicates)
+    if (counts(rule.categories, category)) longest = std::max(longest, rule.window_ms);
+  return longest;
+}
+
 std::int64_t Policy::memory_ms(Category category) const {
-  std::int64_t memory = 0;
+  std::int64_t memory = duplicate_ms(category);
   for (const Cap& cap : caps)
     if (counts(cap.categories, category)) memory = std::max(memory, longest(cap));
   return memory;
@@ -86,6 +101,10 @@ Answer ask(const Policy& policy, const Question& q) {
     const Decision decision = allowed_at(policy.caps, q.sent, q.category, q.weight, q.now, *zone);
     if (decision.cap) stop("cap-" + policy.caps[*decision.cap].name, decision.verdict.at_ms);
   }
+  const std::int64_t window = policy.duplicate_ms(q.category);
+  // A time to come was written before a clock went back: it is as good as now.
+  if (q.same_ms && !q.counted && window > 0 && std::min(*q.same_ms, q.now) + window > q.now) stop("duplicate", std::min(*q.same_ms, q.now) + window);
+  if (!q.speed.empty() && q.turn_ms > q.now) stop("speed-" + std::string(q.speed), q.turn_ms);
   return answer;
 }
 

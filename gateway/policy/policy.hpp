@@ -40,6 +40,20 @@ struct ConsentRules {
   std::vector<std::string> stop_words; // small letters, as folded() makes them
 };
 
+// The same words to the same customer are not sent twice within so long. Never of what passes(): a second code is no mistake.
+struct DuplicateRule {
+  CategoryMask categories = 0;
+  std::int64_t window_ms = 0;
+};
+
+// How fast the messages of a campaign go; what is faster waits for its turn. Never what passes().
+struct SpeedRule {
+  std::string name;
+  CategoryMask categories = 0;
+  std::vector<std::string> templates, clients;  // empty: any
+  std::int64_t count = 1, per_ms = 1000;        // so many messages in so long
+};
+
 struct Policy {
   ConsentRules consent;
   std::optional<Zone> zone;            // of recipients of whom none is known; nothing: their hours are not known and never quiet
@@ -47,11 +61,19 @@ struct Policy {
   CategoryMask quiet_categories = 0;
   std::vector<Cap> caps;
   std::vector<ListRule> lists;
+  std::vector<DuplicateRule> duplicates;
+  std::vector<SpeedRule> speeds;
   ContentRules content;
   bool guards_content = false;
 
-  bool is_empty() const { return consent.required == 0 && quiet_categories == 0 && caps.empty() && lists.empty(); }
-  // How long back somebody must know what was sent: 0 where no cap counts this category.
+  bool is_empty() const {
+    return consent.required == 0 && quiet_categories == 0 && caps.empty() && lists.empty() && duplicates.empty() && speeds.empty();
+  }
+  // The first that counts such a message; null: none does.
+  const SpeedRule* speed_of(Category category, std::string_view template_name, std::string_view client) const;
+  // How long the same words count as said: 0 where nobody asks.
+  std::int64_t duplicate_ms(Category category) const;
+  // How long back somebody must know what was sent: 0 where neither a cap nor a window of duplicates asks.
   std::int64_t memory_ms(Category category) const;
 };
 
@@ -66,13 +88,16 @@ struct Question {
   std::uint32_t weight = 1;            // of this one
   ConsentState consent = ConsentState::none;
   bool counted = false;                // this message has reached out before: it is in the budget already
+  std::string_view speed;              // the rule that counts it, and when it is its turn; empty: none
+  TimeMs turn_ms = 0;
+  std::optional<TimeMs> same_ms;       // when the same words were last sent to the same person by another message
 };
 
 struct Answer {
   enum class Kind : std::uint8_t { go, hold, skip };
   Kind kind = Kind::go;
   TimeMs until_ms = 0;                 // of a hold
-  std::string rule;                    // that stops it: "opted-out", "no-consent", "quiet-hours", "cap-NAME", "list-NAME"
+  std::string rule;                    // that stops it: "opted-out", "no-consent", "quiet-hours", "cap-NAME", "list-NAME", "duplicate", "speed-NAME"
   std::vector<std::string> passed;     // rules that its category passes
 };
 

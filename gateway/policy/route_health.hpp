@@ -24,6 +24,8 @@ struct RouteRules {
   std::int64_t slowest_p90_ms = 60'000;       // nine of ten receipts must be as fast; 0: not asked
   std::int64_t hold_ms = 300'000;             // each step of the way back, at least
   std::int64_t longest_hold_ms = 3'600'000;   // a route that falls again and again waits twice as long each time, up to this
+
+  bool operator==(const RouteRules&) const = default;
 };
 
 class RouteHealth {

@@ -104,6 +104,37 @@ Velocity::Why Velocity::judged(const Prefix& prefix, TimeMs now) const {
   return Why::fine;
 }
 
+// As many as before still ask for it: closed for another cool-down. Otherwise it is judged anew from here.
+void Velocity::end_cool_down(Prefix& prefix, TimeMs now) const {
+  if (prefix.closed_until == 0 || prefix.closed_until > now) return;
+  if (judged(prefix, now) == Why::too_many) {
+    prefix.closed_until = now + rules_.cool_down_ms;
+    return;
+  }
+  prefix.closed_until = 0;
+  for (Slice& each : prefix.slices) each.let = each.confirmed = 0;
+}
+
+Velocity::Verdict Velocity::look(std::string_view prefix, TimeMs now) {
+  now = latest_ = std::max(now, latest_);
+  const auto found = places_.find(std::string(prefix));
+  if (found == places_.end()) return {};
+  end_cool_down(*found->second, now);
+  Verdict verdict;
+  verdict.closed_until = found->second->closed_until;
+  if (verdict.closed_until != 0) verdict.why = found->second->why;
+  return verdict;
+}
+
+Velocity::Verdict Velocity::peek(std::string_view number, TimeMs now) const {
+  Verdict verdict;
+  const auto found = places_.find(prefix_of(number));
+  if (found == places_.end() || found->second->closed_until <= std::max(now, latest_)) return verdict;
+  verdict.closed_until = found->second->closed_until;
+  verdict.why = found->second->why;
+  return verdict;
+}
+
 Velocity::Verdict Velocity::submit(std::string_view number, TimeMs now) {
   now = latest_ = std::max(now, latest_);
   Prefix& prefix = at(prefix_of(number), now);
@@ -111,15 +142,7 @@ Velocity::Verdict Velocity::submit(std::string_view number, TimeMs now) {
   Slice& here = slice(prefix, now);
   ++here.asked;
   Verdict verdict;
-  if (prefix.closed_until != 0 && prefix.closed_until <= now) {
-    // As many as before still ask for it: closed for another cool-down. Otherwise it is judged anew from here.
-    if (judged(prefix, now) == Why::too_many) {
-      prefix.closed_until = now + rules_.cool_down_ms;
-    } else {
-      prefix.closed_until = 0;
-      for (Slice& each : prefix.slices) each.let = each.confirmed = 0;
-    }
-  }
+  end_cool_down(prefix, now);
   if (prefix.closed_until != 0) {
     verdict.why = prefix.why;
   } else if (verdict.why = judged(prefix, now); verdict.why == Why::fine) {
@@ -150,14 +173,19 @@ void Velocity::confirmed(std::string_view number, TimeMs sent_ms, TimeMs now) {
 std::vector<Velocity::Usual> Velocity::usual() const {
   std::vector<Usual> all;
   for (const Prefix& prefix : prefixes_)
-    all.push_back({prefix.digits, static_cast<std::uint32_t>(std::min<std::uint64_t>(prefix.usual_micro / 1000, std::numeric_limits<std::uint32_t>::max()))});
+    all.push_back({prefix.digits, static_cast<std::uint32_t>(std::min<std::uint64_t>(prefix.usual_micro / 1000, std::numeric_limits<std::uint32_t>::max())),
+                   prefix.closed_until, prefix.why});
   std::ranges::sort(all, {}, &Usual::prefix);
   return all;
 }
 
 void Velocity::remember(const Usual& usual, TimeMs now) {
   now = latest_ = std::max(now, latest_);
-  at(usual.prefix.substr(0, kMostDigits), now).usual_micro = std::uint64_t{usual.per_window_milli} * 1000;
+  Prefix& prefix = at(usual.prefix.substr(0, kMostDigits), now);
+  prefix.usual_micro = std::uint64_t{usual.per_window_milli} * 1000;
+  // A cool-down is never longer than the rule now says, whatever an older rule or a wrong clock has written.
+  prefix.closed_until = std::min(usual.closed_until, now + rules_.cool_down_ms);
+  prefix.why = usual.why;
 }
 
 }  // namespace postern::policy

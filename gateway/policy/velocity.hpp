@@ -53,13 +53,20 @@ class Velocity {
   // One more submit to this number (digits, with or without +). Counted whether it is let through or not.
   Verdict submit(std::string_view number, TimeMs now);
 
+  // Where a prefix stands now, without counting anything: `fine` once its cool-down is over and not as much is asked for as before.
+  Verdict look(std::string_view prefix, TimeMs now);
+  // The same for a number, changing nothing at all.
+  Verdict peek(std::string_view number, TimeMs now) const;
+
   // The code that was sent to this number at `sent_ms` was used. Later than a window is too late to count.
   void confirmed(std::string_view number, TimeMs sent_ms, TimeMs now);
 
-  // What is usual for each prefix, to be kept over a restart; by prefix.
+  // What is known of each prefix, to be kept over a restart; by prefix. What was counted in the last window is not.
   struct Usual {
     std::string prefix;
     std::uint32_t per_window_milli = 0;  // thousandths of a submit in a window
+    TimeMs closed_until = 0;             // 0: open
+    Why why = Why::fine;
   };
   std::vector<Usual> usual() const;
   void remember(const Usual& usual, TimeMs now);
@@ -87,6 +94,7 @@ class Velocity {
   Prefix& at(std::string prefix, TimeMs now);
   Slice& slice(Prefix& prefix, TimeMs now) const;
   void learn(Prefix& prefix, TimeMs now) const;
+  void end_cool_down(Prefix& prefix, TimeMs now) const;
   std::uint32_t allowance(const Prefix& prefix) const;
   Why judged(const Prefix& prefix, TimeMs now) const;
 

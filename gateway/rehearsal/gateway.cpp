@@ -27,7 +27,7 @@ Gateway::Gateway(std::shared_ptr<const config::Config> config, std::shared_ptr<c
       gate_(context_),
       turn_(context_, dispatcher_,
             route ? engine::Route([this, route](const Flight& flight, const Step& step) { return route(*this, flight, step); })
-                  : engine::Route([this](const Flight& flight, const Step& step) { return configured_route(flight, step); }),
+                  : engine::Route([this](const Flight& flight, const Step& step) { return progress_.route(turn_, flight, step); }),
             gate ? std::move(gate) : engine::Gate([this](const Flight& flight, const Step& step) { return gate_.ask(turn_, flight, step); })),
       intake_(context_),
       progress_(context_, dispatcher_),
@@ -35,18 +35,6 @@ Gateway::Gateway(std::shared_ptr<const config::Config> config, std::shared_ptr<c
   context_.metrics.waiting = *store_->waiting();
   progress_.begin_with(*store_->parked_count());
   recipients_.open();
-}
-
-// As the vault's: the first that can send now, else the first that fits.
-ConnectorId Gateway::configured_route(const Flight& flight, const Step& step) {
-  ConnectorId first = 0;
-  for (const config::Route& candidate : context_.config->routes) {
-    if (!candidate.carries(step.channel, flight.network, flight.category)) continue;
-    const ConnectorId connector = turn_.number_of_connector(candidate.connector);
-    if (dispatcher_.reachable(connector)) return connector;
-    if (first == 0) first = connector;
-  }
-  return first;
 }
 
 vault::PeerId Gateway::join(const std::string& name, std::uint64_t instance, std::uint32_t window) {
@@ -99,16 +87,19 @@ void Gateway::take(const Said& said) {
 bool Gateway::turn(TimeMs wall, TimeMs steady, const std::function<void(vault::Turn&)>& work, Cut cut) {
   turn_.open(wall, wall * 1000, static_cast<std::uint64_t>(steady) * 1000);
   more_ = progress_.timers(turn_, kTimersPerTurn);
+  intake_.prefixes().run(turn_);
+  progress_.routes().run(turn_.now());
   for (const Said& said : std::exchange(inbox_, {})) {
     take(said);
     if (turn_.failed()) break;
   }
   if (!turn_.failed() && work) work(turn_);
+  if (!turn_.failed()) halts_.step(turn_);
   if (!turn_.failed()) dispatcher_.run(turn_);
-  more_ = more_ || dispatcher_.more();
+  more_ = more_ || dispatcher_.more() || halts_.busy();
   if (cut == Cut::before_commit) return false;
   const Status committed = turn_.commit();
-  intake_.turn_over();
+  intake_.turn_over(committed.has_value());
   progress_.turn_over();
   if (!committed) {
     why_ = committed.what();

@@ -67,7 +67,6 @@ class Gateway {
     wire::ToVault frame;
   };
   void take(const Said& said);
-  ConnectorId configured_route(const Flight& flight, const Step& step);
 
   std::unique_ptr<store::Store> store_;
   audit::Log log_;

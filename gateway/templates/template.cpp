@@ -150,16 +150,31 @@ std::vector<std::string_view> Template::check(const Variables& variables, std::v
   return values;
 }
 
-const Part* Template::part(std::string_view locale, Channel channel, std::string_view variant) const {
+bool Template::fits(const Part& part, Channel channel) {
+  if (channel == Channel::whatsapp) return !part.provider_template.empty();
+  return channel == Channel::viber || !part.text.empty() || !part.html.empty();
+}
+
+const Part* Template::part(std::string_view locale, Channel channel, std::string_view variant, Label most, Label usual) const {
   const std::string_view language = locale.substr(0, locale.find_first_of("-_"));
   for (const std::string_view wanted : {locale, language, std::string_view(default_locale)}) {
     const auto texts = locales.find(wanted);
     if (texts == locales.end()) continue;
-    // A named variant that this locale lacks falls to the channel's own text, not to another language.
     const auto& parts = texts->second;
-    if (const auto own = parts.find(variant); !variant.empty() && own != parts.end()) return &own->second;
-    if (const auto own = parts.find(name_of(channel)); own != parts.end()) return &own->second;
-    if (const auto general = parts.find(std::string_view()); general != parts.end()) return &general->second;
+    const Part* too_high = nullptr;
+    // A named variant that this locale lacks falls to the channel's own text, not to another language.
+    for (const std::string_view key : {variant.empty() ? name_of(channel) : variant, name_of(channel), std::string_view()}) {
+      const auto own = parts.find(key);
+      if (own == parts.end()) continue;
+      if (label_of(own->second, usual) <= most) return &own->second;
+      too_high = &own->second;
+    }
+    if (too_high == nullptr) continue;
+    const Part* lower = nullptr;
+    for (const auto& [key, other] : parts)
+      if (!channel_named(key) && fits(other, channel) && label_of(other, usual) <= most && (lower == nullptr || label_of(other, usual) > label_of(*lower, usual)))
+        lower = &other;
+    if (lower != nullptr) return lower;
   }
   return nullptr;
 }

@@ -63,6 +63,7 @@ struct Part {
   Text subject, text, html;
   std::string provider_template, provider_language;
   std::vector<std::size_t> parameters;      // indexes of placeholders, in the provider's order
+  std::optional<Label> label;               // nothing: the template's own
 };
 
 struct Template {
@@ -70,6 +71,8 @@ struct Template {
   std::vector<Category> categories;         // for which it may be used
   std::vector<Placeholder> placeholders;
   std::string default_locale;
+  std::optional<Label> label;               // nothing: its category's
+  std::string where;                        // its place in the file
   // locale -> name of channel or variant -> part; the name "" holds what every text channel uses
   std::map<std::string, std::map<std::string, Part, std::less<>>, std::less<>> locales;
 
@@ -78,7 +81,12 @@ struct Template {
 
   // The part for a step: the variant, else the channel's own, else the general one; locale "uk-UA",
   // then "uk", then the default. Nothing when the template has no text for this channel.
-  const Part* part(std::string_view locale, Channel channel, std::string_view variant) const;
+  // Of a text without a label and a template without one, `usual` is the label. A text above `most` is passed over; where none of these
+  // is low enough, the highest of the locale's other texts that is.
+  const Part* part(std::string_view locale, Channel channel, std::string_view variant, Label most = Label::secret, Label usual = Label::open) const;
+  Label label_of(const Part& part, Label usual) const { return part.label.value_or(label.value_or(usual)); }
+  // Whether the channel can carry such a text at all: WhatsApp takes the bank's words only as a template that it has approved.
+  static bool fits(const Part& part, Channel channel);
 
   // Fills subject, text, html and provider fields of the payload.
   void render(const Part& part, const std::vector<std::string_view>& values, Payload& payload) const;

@@ -3,6 +3,7 @@
 // Threads: one. Ownership: the vault owns the context; parts borrow it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "crypto/seal.hpp"
 #include "gateway/audit/log.hpp"
 #include "gateway/config/config.hpp"
+#include "gateway/domain/content.hpp"
 #include "gateway/domain/message_id.hpp"
 #include "gateway/numbers/portability.hpp"
 #include "gateway/store/store.hpp"
@@ -65,6 +67,10 @@ class Names {
   std::unordered_map<std::string, std::uint16_t> numbers_;
 };
 
+// What is said, without to which address and by which channel, as a keyed digest for one person: one for each version of the key, newest
+// first. Without the keys it tells nothing, and the same words to two persons have two digests.
+std::vector<Bytes> digests_of(const Keys& keys, std::uint64_t person, const Payload& payload);
+
 struct Context {
   std::shared_ptr<const config::Config> config;
   std::shared_ptr<const numbers::PortabilityIndex> numbers;  // may be null: no table imported
@@ -81,9 +87,17 @@ struct Context {
   Metrics metrics;
   bool accepting = true;          // false: the disk is low; what was accepted goes on
 
+  std::string_view client_name(ClientId client) const {
+    const std::string& name = names.name(client);   // "client:NAME"
+    return std::string_view(name).substr(std::min<std::size_t>(name.size(), 7));
+  }
+  std::string_view connector_name(ConnectorId connector) const {
+    const std::string& name = names.name(connector);   // "connector:NAME"
+    return std::string_view(name).substr(std::min<std::size_t>(name.size(), 10));
+  }
   // What one message of this client counts in a customer's caps.
   std::uint32_t weight_of(ClientId client) const {
-    const auto found = config->clients.find(std::string_view(names.name(client)).substr(7));  // "client:"
+    const auto found = config->clients.find(client_name(client));
     return found == config->clients.end() ? 1 : found->second.weight;
   }
 };

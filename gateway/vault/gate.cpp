@@ -42,7 +42,18 @@ std::string recorded(const Context& context, const Flight& flight, const Step& s
   return std::string(as_text(policy::encode(facts)));
 }
 
+// A message is counted once: before it has anything under way.
+bool takes_turn(const Flight& flight) {
+  return std::ranges::none_of(flight.attempts, [](const Attempt& a) { return a.handed_ms != 0 || a.state == AttemptState::ready; });
+}
+
 }  // namespace
+
+policy::Speed& Gate::speed_of(const policy::SpeedRule& rule) {
+  const auto found = speeds_.find(rule.name);
+  if (found != speeds_.end() && found->second.is(rule.count, rule.per_ms)) return found->second;
+  return speeds_.insert_or_assign(rule.name, policy::Speed(rule.count, rule.per_ms)).first->second;
+}
 
 engine::Decision Gate::ask(Turn& turn, const Flight& flight, const Step& step) {
   if (const Halt* halt = context_.halts.covering(flight))
@@ -70,9 +81,19 @@ engine::Decision Gate::ask(Turn& turn, const Flight& flight, const Step& step) {
     question.sent = sent.others;
     question.counted = sent.counted;
     question.weight = context_.weight_of(flight.client);
+    if (policy.duplicate_ms(flight.category) > 0)
+      question.same_ms = context_.sightings.last_same(flight.person, flight.id.key, digests_of(context_.keys, flight.person, content->payloads[step.payload]));
     if (const std::string& why = context_.sightings.failure(); !why.empty()) turn.fail_with(why);
   }
   policy::Answer answer = policy::ask(policy, question);
+  if (answer.kind == policy::Answer::Kind::go && takes_turn(flight)) {
+    // Last, for a turn is taken by asking: what something else holds back takes none.
+    if (const policy::SpeedRule* rule = policy.speed_of(flight.category, content->template_name, context_.client_name(flight.client))) {
+      question.speed = rule->name;
+      question.turn_ms = speed_of(*rule).ask(turn.now(), step.held ? step.again_ms : 0, flight.deadline_ms);
+      answer = policy::ask(policy, question);
+    }
+  }
   std::string facts = recorded(context_, flight, step, *content, question, std::move(sent.others), looks, answer);
   return {kind_of(answer.kind), answer.until_ms, std::move(answer.rule), std::move(answer.passed), consent == nullptr ? std::string() : hash_of(*consent), std::move(facts)};
 }

@@ -4,6 +4,10 @@
 // is let through here and ended as damaged where it would be sent.
 #pragma once
 
+#include <map>
+#include <string>
+
+#include "gateway/policy/speed.hpp"
 #include "gateway/vault/turn.hpp"
 
 namespace postern::vault {
@@ -15,7 +19,10 @@ class Gate {
   engine::Decision ask(Turn& turn, const Flight& flight, const Step& step);
 
  private:
+  policy::Speed& speed_of(const policy::SpeedRule& rule);
+
   Context& context_;
+  std::map<std::string, policy::Speed> speeds_;   // by name of the rule; since the start
 };
 
 }  // namespace postern::vault

@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "gateway/config/message_facts.hpp"
 #include "gateway/numbers/number.hpp"
@@ -34,6 +35,7 @@ std::string_view outcome_word(wire::Verdict::Outcome outcome) {
     case wire::Verdict::FORBIDDEN: return "forbidden";
     case wire::Verdict::BUSY: return "busy";
     case wire::Verdict::UNAVAILABLE: return "unavailable";
+    case wire::Verdict::CLOSED: return "closed";
     case wire::Verdict::OUTCOME_UNSET:
     case wire::Verdict_Outcome_Verdict_Outcome_INT_MIN_SENTINEL_DO_NOT_USE_:
     case wire::Verdict_Outcome_Verdict_Outcome_INT_MAX_SENTINEL_DO_NOT_USE_: break;
@@ -147,14 +149,33 @@ void Intake::submit(Turn& turn, Peer& peer, const wire::Submit& as_sent) {
   if (draft.faults.empty()) plan(*client, submit, draft);
   if (!draft.faults.empty()) {
     for (const templates::Fault& f : draft.faults) add_problem(verdict, f.pointer, f.code, f.detail);
-    return refuse(turn, client->name, submit, verdict, wire::Verdict::INVALID, draft.faults.front().code);
+    const wire::Verdict::Outcome outcome = draft.forbidden ? wire::Verdict::FORBIDDEN : wire::Verdict::INVALID;
+    return refuse(turn, client->name, submit, verdict, outcome, draft.faults.front().code);
   }
+  if (!prefix_open(turn, *client, submit, draft, verdict)) return;
   if (submit.validate_only()) {
     verdict.set_outcome(wire::Verdict::VALID);
     ++context_.metrics.verdicts[{client->name, "valid"}];
     return;
   }
   accept(turn, *client, submit, draft, verdict);
+}
+
+// What goes to a number costs, and may be what somebody asks for in order to be paid. Refusals are counted and no leaf each: a flood of
+// submits is no flood of leaves.
+bool Intake::prefix_open(Turn& turn, const config::Client& client, const wire::Submit& submit, const Draft& draft, wire::Verdict& verdict) {
+  const std::string& phone = submit.recipient().phone();
+  const auto by_number = [](const Payload& p) { return p.channel != Channel::push && p.channel != Channel::email; };
+  if (phone.empty() || std::ranges::none_of(draft.content.payloads, by_number)) return true;
+  const std::optional<TimeMs> until =
+      submit.validate_only() ? prefixes_.closed(draft.category, phone, turn.now()) : prefixes_.submit(turn, draft.category, phone);
+  if (!until) return true;
+  add_problem(verdict, "/recipient/phone", "prefix-closed",
+              "too much was asked for to numbers that begin like this one; nothing is taken for them until the time that is told");
+  verdict.set_retry_after_ms(static_cast<std::uint32_t>(std::min<TimeMs>(*until - turn.now(), std::numeric_limits<std::uint32_t>::max())));
+  verdict.set_outcome(wire::Verdict::CLOSED);
+  ++context_.metrics.verdicts[{client.name, "closed"}];
+  return false;
 }
 
 bool Intake::within_rate(const config::Client& client, TimeMs now) {
@@ -214,6 +235,10 @@ void Intake::check_words(const config::Client& client, const wire::Submit& submi
   if (submit.reference().size() > kMaxReference) draft.fault("/reference", "too-long", "must have at most 128 bytes");
 
   if (submit.template_().empty()) {
+    if (!client.free_text) {
+      draft.forbidden = true;
+      return draft.fault("/template", "template-required", "this client sends templates alone");
+    }
     if (submit.text().empty()) draft.fault("/template", "no-content", "give a template, or a text");
     if (submit.text().size() > kMaxText) draft.fault("/text", "too-long", "must have at most 32768 bytes");
     if (submit.subject().size() > kMaxSubject) draft.fault("/subject", "too-long", "must have at most 500 bytes");
@@ -221,6 +246,11 @@ void Intake::check_words(const config::Client& client, const wire::Submit& submi
     return;
   }
   if (!submit.text().empty()) draft.fault("/text", "text-and-template", "give either a template or a text");
+  // Whether there is one that is not for it is none of its business.
+  if (!client.may_use(submit.template_())) {
+    draft.forbidden = true;
+    return draft.fault("/template", "template-forbidden", "this client may not use this template");
+  }
   const auto found = config.templates.find(submit.template_());
   if (found == config.templates.end()) return draft.fault("/template", "unknown-template", "there is no template of this name");
   draft.text = &found->second;
@@ -359,20 +389,20 @@ bool Intake::payload_for(const config::ScenarioStep& step, const wire::Submit& s
     why = "no address";
     return false;
   }
+  const config::Config& config = *context_.config;
+  const Label most = config.trust_of(channel), usual = config.rules(draft.category).label;
   if (draft.text == nullptr) {
+    if (usual > most) {
+      why = "no text that is low enough";
+      return false;
+    }
     payload.text = submit.text();
     payload.subject = submit.subject();
     return true;
   }
-  const templates::Part* part = draft.text->part(r.locale(), channel, step.text);
-  // WhatsApp takes the bank's words only as a template that it has approved.
-  if (part == nullptr || (channel == Channel::whatsapp && part->provider_template.empty())) {
-    why = "no text";
-    return false;
-  }
-  const bool template_only = part->text.empty() && part->html.empty();
-  if (template_only && channel != Channel::whatsapp && channel != Channel::viber) {
-    why = "no text";
+  const templates::Part* part = draft.text->part(r.locale(), channel, step.text, most, usual);
+  if (part == nullptr || !templates::Template::fits(*part, channel)) {
+    why = config.trust.empty() ? "no text" : "no text, or none that is low enough";
     return false;
   }
   draft.text->render(*part, draft.values, payload);
@@ -415,6 +445,12 @@ void Intake::plan(const config::Client& client, const wire::Submit& submit, Draf
     }
     Step planned = step.step;
     if (!planned.pause) {
+      if (!context_.config->may_carry(step.sender, draft.category))
+        return draft.fault("/scenario", "sender-not-for-category", "a sender of this scenario may not carry " + std::string(name_of(draft.category)));
+      if (!client.may_send_as(step.sender)) {
+        draft.forbidden = true;
+        return draft.fault("/scenario", "sender-forbidden", "this client's messages may not go out by a sender of this scenario");
+      }
       Payload payload;
       std::string why;
       if (step.when && !holds(*step.when, client, submit, draft)) {
@@ -495,6 +531,7 @@ void Intake::accept(Turn& turn, const config::Client& client, const wire::Submit
     for (const Payload& payload : draft.content.payloads)
       if (!payload.text.empty()) body.emplace_back(audit::Field::commitment, commitments_of(context_.keys, flight.id, payload.text).front());
   const Flight& accepted = turn.accept(std::move(flight), std::move(draft.content), body);
+  prefixes_.accepted(accepted.id.key, accepted.category, r.phone(), turn.now());
   // Replies come from the address alone: remember which message waits for one.
   const Content& content = *turn.content(accepted);
   for (const Step& step : accepted.plan)

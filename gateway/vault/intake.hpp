@@ -2,13 +2,14 @@
 // Purpose: takes submits: who asks, may they, is the message whole, which way can it go; then accepts
 // it or says every fault with its JSON pointer. Used by: the vault. Threads: one.
 // Order of the questions: client, rate, idempotency key, category and rights, template and variables,
-// recipient, times, route. A refused submit changes nothing but the audit log.
+// recipient, times, route, the guards of prefixes. A refused submit changes nothing but the audit log.
 #pragma once
 
 #include <string>
 #include <unordered_map>
 
 #include "gateway/vault/peers.hpp"
+#include "gateway/vault/prefix_guard.hpp"
 #include "gateway/vault/turn.hpp"
 
 namespace postern::vault {
@@ -26,13 +27,19 @@ void check(const wire::Recipient& recipient, Zones& zones, const std::string& at
 
 class Intake {
  public:
-  explicit Intake(Context& context) : context_(context) {}
+  explicit Intake(Context& context) : context_(context), prefixes_(context) {}
 
   // Appends the verdict to the peer's output.
   void submit(Turn& turn, Peer& peer, const wire::Submit& submit);
 
   // Keys accepted in the running turn are known before the store knows them; forget them after it.
-  void turn_over() { fresh_keys_.clear(); }
+  void turn_over(bool committed) {
+    fresh_keys_.clear();
+    prefixes_.turn_over(committed);
+  }
+
+  PrefixGuard& prefixes() { return prefixes_; }
+  const PrefixGuard& prefixes() const { return prefixes_; }
 
   // The client an identity stands for; null when none. Pull sources have their client configured.
   const config::Client* client_of(const Peer& peer, const std::string& identity) const;
@@ -62,7 +69,11 @@ class Intake {
   void refuse(Turn& turn, const std::string& client, const wire::Submit& submit, wire::Verdict& verdict, wire::Verdict::Outcome outcome,
               const std::string& reason);
 
+  // False when the number's prefix is closed: the verdict says so.
+  bool prefix_open(Turn& turn, const config::Client& client, const wire::Submit& submit, const Draft& draft, wire::Verdict& verdict);
+
   Context& context_;
+  PrefixGuard prefixes_;
   std::unordered_map<std::string, Bucket> buckets_;
   std::unordered_map<std::string, store::IdempotencyRow> fresh_keys_;
 };

@@ -14,6 +14,9 @@
 
 namespace postern::vault {
 
+// "0.045", of millionths.
+std::string price_text(std::int64_t millionths);
+
 // Counts times in buckets of a fixed ladder, in microseconds.
 class Histogram {
  public:
@@ -40,11 +43,18 @@ struct Metrics {
   std::map<std::pair<std::string, std::string>, std::uint64_t> observations; // connector, kind
   std::array<std::uint64_t, kLanes> accepted{};
   std::map<std::pair<std::string, std::string>, std::uint64_t> ended;        // category, state
+  struct Twice {
+    std::uint64_t count = 0;
+    std::int64_t cost = 0;                                                   // in millionths of the bank's currency
+  };
+  std::map<std::string, Twice> twice;                                        // double contacts by category
+  std::map<std::pair<std::string, std::string>, std::uint64_t> settled;      // attempts in doubt: category, how
   std::uint64_t in_doubt = 0, double_contacts = 0, unmatched = 0, leaves = 0, commits = 0, commit_failures = 0;
   std::uint64_t waiting = 0;                                                 // accepted and not ended
+  std::uint64_t prefixes_closed = 0, prefix_refusals = 0;
   Histogram commit_us;
 
-  std::string text(const std::map<std::string, std::array<std::uint64_t, 3>>& connectors, bool accepting) const;
+  std::string text(const std::map<std::string, std::array<std::uint64_t, 4>>& connectors, bool accepting) const;
 };
 
 }  // namespace postern::vault

@@ -78,6 +78,7 @@ void Progress::result(Turn& turn, const Peer& peer, const wire::Result& r) {
   input.parts = static_cast<std::uint8_t>(std::clamp<int>(r.provider_id_size(), 1, kMaxParts));
   input.retry_after_ms = r.retry_after_ms();
   input.reason = word(r.reason());
+  routes_.result(*found.flight, found.attempt, input, turn.now());
   turn.advance(*found.flight, input, std::move(extra));
 
   if (r.kind() != wire::Result::SENT) return;
@@ -173,6 +174,7 @@ void Progress::apply(Turn& turn, const Found& found, const wire::Receipt& r, Con
   if (!progress) return;
   ++context_.metrics.receipts[{context_.names.name(connector).substr(10), std::string(name_of(*progress))}];
   engine::Receipt input{found.attempt, *progress, found.part, found.all_parts, word(r.reason())};
+  routes_.receipt(*found.flight, found.attempt, *progress, turn.now());
   turn.advance(*found.flight, input);
 }
 
@@ -273,6 +275,21 @@ void Progress::observation(Turn& turn, const Peer& peer, const wire::Observation
   if (!o.object().empty()) body.emplace_back(audit::Field::object, cut_utf8(o.object(), 128));
   if (o.count() > 1) body.emplace_back(audit::Field::count, std::to_string(o.count()));
   turn.leaf(type, body, nullptr, 0, peer.connector);
+}
+
+// The first route that fits channel and network, whose connector can send now and among whose share the message is; where there is none,
+// the healthiest that can send; where none can, the first that fits: the message waits for it.
+ConnectorId Progress::route(Turn& turn, const Flight& flight, const Step& step) const {
+  ConnectorId first = 0, healthiest = 0;
+  for (const config::Route& candidate : context_.config->routes) {
+    if (!candidate.carries(step.channel, flight.network, flight.category)) continue;
+    const ConnectorId connector = turn.number_of_connector(candidate.connector);
+    if (first == 0) first = connector;
+    if (!dispatcher_.reachable(connector)) continue;
+    if (routes_.takes(connector, flight)) return connector;
+    if (healthiest == 0 || routes_.share(connector) > routes_.share(healthiest)) healthiest = connector;
+  }
+  return healthiest != 0 ? healthiest : first;
 }
 
 bool Progress::timers(Turn& turn, std::size_t limit) {

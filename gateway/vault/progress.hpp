@@ -7,13 +7,14 @@
 #include "connectors/protocol/log.hpp"
 #include "gateway/vault/dispatch.hpp"
 #include "gateway/vault/peers.hpp"
+#include "gateway/vault/route_watch.hpp"
 #include "gateway/vault/turn.hpp"
 
 namespace postern::vault {
 
 class Progress {
  public:
-  Progress(Context& context, Dispatcher& dispatcher) : context_(context), dispatcher_(dispatcher) {}
+  Progress(Context& context, Dispatcher& dispatcher) : context_(context), dispatcher_(dispatcher), routes_(context) {}
 
   void result(Turn& turn, const Peer& peer, const wire::Result& result);
   void receipt(Turn& turn, const Peer& peer, const wire::Receipt& receipt);
@@ -28,6 +29,11 @@ class Progress {
 
   // How many receipts the store keeps for results that are still to come.
   void begin_with(std::uint64_t parked) { parked_ = parked; }
+
+  // The connector for this step now; 0: none is configured for it.
+  ConnectorId route(Turn& turn, const Flight& flight, const Step& step) const;
+  RouteWatch& routes() { return routes_; }
+  const RouteWatch& routes() const { return routes_; }
 
   // Provider ids of the running turn are known before the store knows them; forget them after it.
   void turn_over() { fresh_ids_.clear(); }
@@ -50,6 +56,7 @@ class Progress {
 
   Context& context_;
   Dispatcher& dispatcher_;
+  RouteWatch routes_;
   void park(Turn& turn, ConnectorId connector, const wire::Receipt& receipt);
 
   std::map<std::pair<ConnectorId, std::string>, store::ProviderRow> fresh_ids_;

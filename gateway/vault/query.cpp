@@ -196,7 +196,10 @@ void Queries::signal(Turn& turn, const config::Client& client, const wire::Signa
     if (!turn.advance(flight, engine::Signal{ask.event()}).ignored) answer.set_count(answer.count() + 1);
   };
   if (!ask.id().empty()) {
-    if (Flight* flight = own_message(turn, client, ask.id(), answer)) tell(*flight);
+    if (Flight* flight = own_message(turn, client, ask.id(), answer)) {
+      intake_.prefixes().told(ask.event(), flight->id.key, turn.now());
+      tell(*flight);
+    }
     return;
   }
   const Result<std::vector<MessageKey>> journeys = context_.store.journeys(person_of(context_.keys, ask.recipient(), {}), kMaxJourneys);
@@ -283,10 +286,10 @@ void Queries::tell(Turn& turn, const std::vector<ClientId>& clients) {
 bool Queries::may_push(const Peer& peer) { return !peer.left && peer.wants_events && peer.lagging && peer.event_pages.size() < kPagesUnacknowledged; }
 
 std::string Queries::metrics_text() const {
-  std::map<std::string, std::array<std::uint64_t, 3>> connectors;
-  for (const auto& [name, connector] : context_.config->connectors) connectors[name] = {0, 0, 0};
+  std::map<std::string, std::array<std::uint64_t, 4>> connectors;
+  for (const auto& [name, connector] : context_.config->connectors) connectors[name] = {0, 0, 0, 1000};
   for (const auto& [id, peer] : peers_)
-    if (!peer.left) connectors[peer.name] = {peer.up ? 1U : 0U, peer.window, dispatcher_.outstanding(peer.connector)};
+    if (!peer.left) connectors[peer.name] = {peer.up ? 1U : 0U, peer.window, dispatcher_.outstanding(peer.connector), progress_.routes().share(peer.connector)};
   return context_.metrics.text(connectors, context_.accepting);
 }
 

@@ -18,7 +18,7 @@ wire::MessageView view_of(const Context& context, const Flight& flight);
 
 class Queries {
  public:
-  Queries(Context& context, const Intake& intake, Progress& progress, const Dispatcher& dispatcher, Peers& peers)
+  Queries(Context& context, Intake& intake, Progress& progress, const Dispatcher& dispatcher, Peers& peers)
       : context_(context), intake_(intake), progress_(progress), dispatcher_(dispatcher), peers_(peers) {}
 
   void query(Turn& turn, Peer& peer, const wire::Query& query);
@@ -52,7 +52,7 @@ class Queries {
   std::optional<wire::Event> event_of(Turn& turn, std::uint64_t sequence, ByteView leaf);
 
   Context& context_;
-  const Intake& intake_;
+  Intake& intake_;
   Progress& progress_;
   const Dispatcher& dispatcher_;
   Peers& peers_;

@@ -4,6 +4,7 @@
 // Errors: a store that cannot be read is told by failure().
 #pragma once
 
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -22,6 +23,9 @@ class Sightings {
     bool counted = false;                   // this message is among them already
   };
   Of of(std::uint64_t person, MessageKey message);
+
+  // When another message with one of these digests last reached out to the person.
+  std::optional<TimeMs> last_same(std::uint64_t person, MessageKey message, const std::vector<Bytes>& digests);
 
   // The message reaches out now; rows older than `memory_ms` go. Nothing when it is there already.
   void add(const store::SightingRow& row, std::int64_t memory_ms, store::Batch& batch);

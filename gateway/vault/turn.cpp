@@ -150,6 +150,9 @@ engine::Outcome Turn::advance(Flight& flight, const engine::Input& input, audit:
   const config::CategoryRules& category = context_.config->rules(flight.category);
   const engine::Rules rules{category.in_doubt, category.tries, 1000};
   const std::size_t attempts_before = flight.attempts.size();
+  std::uint64_t doubted = 0;   // attempts in doubt, a bit each
+  for (std::size_t i = 0; i < attempts_before; ++i)
+    if (flight.attempts[i].state == AttemptState::unknown) doubted |= 1ULL << i;
   engine::Outcome outcome = engine::advance(flight, input, now_ms_, rules, route_, gate_);
   if (outcome.ignored) return outcome;
   touch(flights_.at(flight.id.key));
@@ -164,19 +167,26 @@ engine::Outcome Turn::advance(Flight& flight, const engine::Input& input, audit:
     ++context_.metrics.ended[{std::string(name_of(flight.category)), std::string(name_of(flight.state))}];
     --context_.metrics.waiting;
   }
+  for (std::size_t i = 0; i < attempts_before && doubted != 0; ++i)
+    if ((doubted & (1ULL << i)) != 0 && flight.attempts[i].state != AttemptState::unknown)
+      ++context_.metrics.settled[{std::string(name_of(flight.category)), std::string(name_of(flight.attempts[i].state))}];
   for (const engine::Happened& what : outcome.happened)
-    if (what.type == EventType::handed) reach_out(flight);
+    if (what.type == EventType::handed) reach_out(flight, flight.plan[flight.attempts[static_cast<std::size_t>(what.attempt)].step]);
   for (std::size_t i = attempts_before; i < flight.attempts.size(); ++i)
     if (flight.attempts[i].state == AttemptState::ready) queues_.became_ready(flight, flight.attempts[i].connector);
   for (const std::size_t attempt : outcome.call_back) queues_.call_back(flight, attempt);
   return outcome;
 }
 
-// It counts in the caps of its person from now on.
-void Turn::reach_out(const Flight& flight) {
+// It counts in the caps of its person, and as said to them, from now on.
+void Turn::reach_out(const Flight& flight, const Step& step) {
   const std::int64_t memory_ms = context_.config->policy.memory_ms(flight.category);
   if (memory_ms == 0) return;
-  context_.sightings.add({flight.person, flight.id.key, now_ms_, flight.category, flight.client, context_.weight_of(flight.client)}, memory_ms, batch_);
+  Bytes digest;
+  if (context_.config->policy.duplicate_ms(flight.category) > 0)
+    if (const Content* said = content(flight); said != nullptr && step.payload < said->payloads.size())
+      digest = digests_of(context_.keys, flight.person, said->payloads[step.payload]).front();
+  context_.sightings.add({flight.person, flight.id.key, now_ms_, flight.category, flight.client, context_.weight_of(flight.client), std::move(digest)}, memory_ms, batch_);
   if (const std::string& why = context_.sightings.failure(); !why.empty()) fail_with(why);
 }
 
@@ -185,6 +195,7 @@ void Turn::note(Flight& flight, const engine::Happened& what, bool ended_here, a
   if (!what.reason.empty()) body.emplace_back(audit::Field::reason, what.reason);
   if (!what.basis.empty()) body.emplace_back(audit::Field::consent, what.basis);
   if (!what.facts.empty()) body.emplace_back(audit::Field::facts, what.facts);
+  if (what.type == EventType::double_contact) body.emplace_back(audit::Field::text, price_text(count_twice(flight)));
   audit::Leaf entry;
   entry.type = what.type;
   entry.message = flight.id;
@@ -202,8 +213,27 @@ void Turn::note(Flight& flight, const engine::Happened& what, bool ended_here, a
   const std::uint64_t sequence = append(std::move(entry), body, flight);
   flight.last_leaf = sequence + 1;
   if (what.type == EventType::in_doubt) ++context_.metrics.in_doubt;
-  if (what.type == EventType::double_contact) ++context_.metrics.double_contacts;
   if (client_hears(what.type, ended_here)) tell_client(flight.client, sequence);
+}
+
+// What the second contact has cost: the price of the last attempt that the customer has.
+std::int64_t Turn::count_twice(const Flight& flight) {
+  const auto last = std::find_if(flight.attempts.rbegin(), flight.attempts.rend(), [](const Attempt& a) {
+    return a.state == AttemptState::delivered || a.state == AttemptState::read || a.state == AttemptState::replied;
+  });
+  std::int64_t cost = 0;
+  if (last != flight.attempts.rend()) {
+    const std::string_view connector = context_.connector_name(last->connector);
+    const auto route = std::ranges::find_if(context_.config->routes, [&](const config::Route& r) {
+      return r.connector == connector && r.carries(flight.plan[last->step].channel, flight.network, flight.category);
+    });
+    if (route != context_.config->routes.end()) cost = route->price;
+  }
+  Metrics::Twice& twice = context_.metrics.twice[std::string(name_of(flight.category))];
+  ++twice.count;
+  twice.cost += cost;
+  ++context_.metrics.double_contacts;
+  return cost;
 }
 
 void Turn::tell_client(ClientId client, std::uint64_t sequence) {

@@ -106,8 +106,9 @@ class Turn {
   std::uint64_t append(audit::Leaf&& leaf, const audit::Body& body, const Flight& flight);
   void touch(Slot& slot);
   void place(Slot& slot);
-  void reach_out(const Flight& flight);
+  void reach_out(const Flight& flight, const Step& step);
   void note(Flight& flight, const engine::Happened& what, bool ended_here, audit::Body&& extra);
+  std::int64_t count_twice(const Flight& flight);
   void drop_contents();
   void trim();
 

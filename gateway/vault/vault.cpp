@@ -195,7 +195,7 @@ Vault::Vault(std::shared_ptr<const config::Config> config, Keys keys, std::uint6
       context_{std::move(config), nullptr, *store_, keys_, log_, persons_, sightings_, recipients_, halts_, std::move(names), KeySource(newest), {}, {}, true},
       dispatcher_(context_, peers_),
       gate_(context_),
-      turn_(context_, dispatcher_, [this](const Flight& flight, const Step& step) { return route(flight, step); },
+      turn_(context_, dispatcher_, [this](const Flight& flight, const Step& step) { return progress_.route(turn_, flight, step); },
             [this](const Flight& flight, const Step& step) { return gate_.ask(turn_, flight, step); }),
       intake_(context_),
       progress_(context_, dispatcher_),
@@ -204,19 +204,6 @@ Vault::Vault(std::shared_ptr<const config::Config> config, Keys keys, std::uint6
       upkeep_(context_) {}
 
 Vault::~Vault() = default;
-
-// The first route that fits channel and network and whose connector can send now; if none can, the
-// first that fits: the message waits for it.
-ConnectorId Vault::route(const Flight& flight, const Step& step) {
-  ConnectorId first = 0;
-  for (const config::Route& candidate : context_.config->routes) {
-    if (!candidate.carries(step.channel, flight.network, flight.category)) continue;
-    const ConnectorId connector = turn_.number_of_connector(candidate.connector);
-    if (dispatcher_.reachable(connector)) return connector;
-    if (first == 0) first = connector;
-  }
-  return first;
-}
 
 PeerId Vault::join(const std::string& name, const wire::Hello& hello, std::uint64_t frame) {
   Peer peer;
@@ -300,6 +287,8 @@ Status Vault::turn() {
   if (const Status kept = ring_keeper_.keep(now()); !kept) log::error("ring.not-renewed", "{}", kept.what());
   return turn([this](Turn&) {
     more_ = progress_.timers(turn_, kTimersPerTurn);
+    intake_.prefixes().run(turn_);
+    progress_.routes().run(turn_.now());
     for (const auto& [user, why] : std::exchange(refused_, {}))
       turn_.leaf(EventType::connector_refused, {{audit::Field::actor, user}, {audit::Field::reason, why}});
     for (const Said& said : std::exchange(inbox_, {})) {
@@ -410,7 +399,7 @@ Status Vault::finish_turn() {
   const Status committed = turn_.commit();
   const Status kept = ring_keeper_.turn_over(committed.has_value());
   if (!kept) log::error("ring.not-written", "{}", kept.what());
-  intake_.turn_over();
+  intake_.turn_over(committed.has_value());
   progress_.turn_over();
   if (!committed) {
     turn_.abandon();
@@ -438,8 +427,8 @@ Status Vault::finish_turn() {
 TimeMs Vault::next_wake() {
   const Result<std::optional<TimeMs>> due = store_->next_due();
   TimeMs wake = due && *due ? **due : 0;
-  const TimeMs poll = queries_.next_timeout();
-  if (poll != 0) wake = wake == 0 ? poll : std::min(wake, poll);
+  for (const TimeMs other : {queries_.next_timeout(), intake_.prefixes().next_wake()})
+    if (other != 0) wake = wake == 0 ? other : std::min(wake, other);
   return wake;
 }
 

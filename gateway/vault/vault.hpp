@@ -102,6 +102,7 @@ class Vault {
   Context& context() { return context_; }
   Queries& queries() { return queries_; }
   const Dispatcher& dispatcher() const { return dispatcher_; }
+  const RouteWatch& routes() const { return progress_.routes(); }
   bool usable() const { return store_->usable(); }   // false: end the process and start anew
   bool disk_full() const { return store_->full(); }  // why the last turn failed
   const audit::Tiles& tiles() const { return *tiles_; }
@@ -120,7 +121,6 @@ class Vault {
   };
   void take(const Said& said);
   void welcome(Peer& peer);
-  ConnectorId route(const Flight& flight, const Step& step);
   Status turn_at(std::int64_t utc_us, const std::function<void(Turn&)>& work);
   Status finish_turn();
   Status close_epochs(std::int64_t utc_us);

@@ -114,6 +114,11 @@ Outcome outcome_of(const wire::Verdict& verdict) {
       outcome = refused(429, "rate", "You send faster than your agreed rate; wait, then go on.");
       outcome.retry_after_s = seconds_of(verdict.retry_after_ms());
       return outcome;
+    case wire::Verdict::CLOSED:
+      outcome = refused(429, "closed", "Nothing is taken for this recipient for a while; others are not affected.");
+      for (const wire::Problem& p : verdict.problem()) outcome.faults.push_back({p.pointer(), p.code(), p.detail()});
+      outcome.retry_after_s = seconds_of(verdict.retry_after_ms());
+      return outcome;
     default:
       return unavailable("unavailable", "The vault cannot store now; the message was not accepted. Try again.",
                          seconds_of(verdict.retry_after_ms()));

@@ -309,7 +309,8 @@ void SqlSource::on_verdict(const wire::Verdict& verdict) {
   if ((outcome == wire::Verdict::STORED || outcome == wire::Verdict::REPLAYED) && is_uuid(verdict.id())) {
     accepted_.push(Accepted{id, verdict.id()});
   } else if (outcome == wire::Verdict::INVALID || outcome == wire::Verdict::KEY_REUSED ||
-             outcome == wire::Verdict::FORBIDDEN) {
+             outcome == wire::Verdict::FORBIDDEN || outcome == wire::Verdict::CLOSED) {
+    // Closed is closed for this row alone: all others would wait with it.
     rejected_.push(Rejected{id, error_of(verdict)});
   } else if (outcome == wire::Verdict::CLIENT_UNKNOWN) {
     if (failure_limit_.pass())

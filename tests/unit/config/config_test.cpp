@@ -243,6 +243,11 @@ TEST_F(Configuration, FaultsOfScenariosOfEveryKindHaveTheirPlace) {
   expect_part(scenario(sms + "until = \"event\"\n"), "sms.toml:5:1: waits for an event, and the scenario names none");
   expect_part(scenario(sms + "when = 'param.amount >'\n"), "sms.toml:5:1: 'when' at character 15: ");
   expect_part(scenario(sms + "when = 'amout > 5'\n"), "sms.toml:5:1: 'when' at character 1: ");
+  expect_part(scenario(sms + "unless = [\"push.delivered\"]\n"), "sms.toml:5:1: no step before this one goes by push: there is no news of it");
+  expect_part(scenario(sms + "wait = \"1m\"\n" + sms + "unless = [\"sms.seen\"]\n"), "sms.toml:8:1: 'sms.seen' is no news of a channel");
+  expect_part(scenario(sms + "wait = \"1m\"\n" + sms + "only_if = [\"sms\"]\n"), "sms.toml:8:1: 'sms' is no news of a channel");
+  expect_part(scenario("[[steps]]\npause = \"1m\"\nunless = [\"sms.sent\"]\n" + sms), "sms.toml:5:1: a pause sends nothing: 'unless'");
+  EXPECT_EQ(scenario(sms + "wait = \"1m\"\n" + sms + "only_if = [\"sms.sent\", \"sms.read\"]\nunless = [\"sms.replied\"]\n"), "");
   expect_part(scenario("stop_on = [\"\"]\n" + sms), "sms.toml:3:1: an event's name has 1 to 64 characters");
 }
 
@@ -252,6 +257,67 @@ TEST_F(Configuration, ACategoryChoosesAmongScenarios) {
   expect_part(with("posternd.toml", "[categories.marketing]", "[[categories.service.choose]]\nscenario = \"sms\"\n[categories.marketing]"), "a choice needs 'when'");
   expect_part(with("posternd.toml", "[categories.marketing]", "[[categories.service.choose]]\nwhen = 'category == \"otp\"'\nscenario = \"none\"\n[categories.marketing]"),
               "there is no scenario 'none'");
+}
+
+TEST_F(Configuration, TheHealthOfRoutesIsMeasuredByItsRules) {
+  const auto health = [this](const std::string& lines) { return with("posternd.toml", "[[routes]]", "[routes_health]\n" + lines + "\n[[routes]]"); };
+  EXPECT_EQ(health("window = \"1m\"\nfailed = 100\nslowest = \"30s\"\nreceipts = [\"sms\", \"whatsapp\"]"), "");
+  EXPECT_EQ(health("measured = false"), "");
+  expect_part(health("window = \"1s\""), "posternd.toml:39:1: 'window' must be a duration");
+  expect_part(health("failed = 0"), "posternd.toml:39:1: 'failed' must be a whole number from 1");
+  expect_part(health("slowest = \"2h\""), "posternd.toml:39:1: 'slowest' must be a duration");
+  expect_part(health("hold = \"1h\"\nlongest_hold = \"1m\""), "posternd.toml:40:1: route health: the longest hold must be the hold to 7 days");
+  expect_part(health("receipts = [\"letters\"]"), "posternd.toml:39:1: 'letters' is no channel");
+}
+
+TEST_F(Configuration, AClientsTemplatesAndSendersExist) {
+  const auto client = [this](const std::string& line) { return with("posternd.toml", "rate = 500", line); };
+  EXPECT_EQ(client("templates = [\"otp\"]\nfree_text = false"), "");
+  EXPECT_EQ(client("templates = [\"o*\", \"*tp\", \"*\", \"o*p\"]"), "");
+  expect_part(client("templates = [\"otp2\"]"), "posternd.toml:22:1: there is no template 'otp2'");
+  expect_part(client("templates = [\"x*\"]"), "posternd.toml:22:1: there is no template 'x*'");
+  expect_part(client("senders = [\"MyBank\"]"), "posternd.toml:22:1: no step of a scenario has the sender 'MyBank'");
+  expect_part(client("free_text = \"no\""), "posternd.toml:22:1: ");
+}
+
+TEST_F(Configuration, ASenderOfCodesNeverCarriesAnOffer) {
+  const auto sender = [this](const std::string& categories) {
+    return with("posternd.toml", "[[routes]]", "[[senders]]\nname = \"MyBank\"\n" + categories + "[[routes]]");
+  };
+  expect_part(sender("categories = [\"otp\"]\n"), "posternd.toml:39:1: no step of a scenario has the sender 'MyBank'");
+  write_all(folder / "scenarios/sms.toml", std::string(kScenario) + "sender = \"MyBank\"\n");
+  EXPECT_EQ(sender("categories = [\"otp\", \"security\", \"transaction\", \"service\", \"marketing\"]\n"), "");
+  expect_part(sender("categories = [\"otp\", \"security\", \"transaction\", \"service\"]\n"),
+              "scenarios/sms.toml:6:1: sender 'MyBank' may not carry marketing, which goes by this scenario");
+  expect_part(sender("categories = []\n"), "posternd.toml:40:1: name what this sender may carry");
+  expect_part(sender("categories = [\"letters\"]\n"), "posternd.toml:40:1: 'letters' is no category");
+  // Only by the choice of a category.
+  write_all(folder / "scenarios/sms.toml", std::string(kScenario));
+  write_all(folder / "scenarios/bank.toml", std::string("name = \"bank\"\ndeadline = \"1h\"\n[[steps]]\nchannel = \"sms\"\nsender = \"MyBank\"\n"));
+  EXPECT_EQ(sender("categories = [\"otp\"]\n"), "");
+  write_all(folder / "posternd.toml", std::string(kMain) + "[[categories.marketing.choose]]\nwhen = 'category == \"marketing\"'\nscenario = \"bank\"\n");
+  expect_part(sender("categories = [\"otp\"]\n"), "scenarios/bank.toml:5:1: sender 'MyBank' may not carry marketing");
+}
+
+TEST_F(Configuration, LabelsAreOfFourWordsAndATemplateMustHaveATextForAChannel) {
+  const auto trust = [this](const std::string& lines) { return with("posternd.toml", "[[routes]]", "[confidentiality]\n" + lines + "[[routes]]"); };
+  EXPECT_EQ(trust("sms = \"internal\"\n"), "");
+  expect_part(trust(""), "posternd.toml:38:1: say how confidential a text may be on sms, for which there is a route");
+  expect_part(trust("sms = \"open\"\n"), "posternd.toml:39:1: 'sms' must be one of: public, internal, confidential, secret");
+  expect_part(trust("sms = \"public\"\nletters = \"public\"\n"), "posternd.toml:40:1: unknown key 'letters'");
+  expect_part(with("posternd.toml", "tries = 2", "label = \"high\""), "posternd.toml:27:1: 'label' must be one of: public, internal, confidential, secret");
+  expect_part(with("templates/otp.toml", "default_locale", "label = \"high\"\ndefault_locale"), "otp.toml:3:1: 'label' must be one of");
+  write_all(folder / "templates/otp.toml", "label = \"secret\"\n" + std::string(kTemplate));
+  expect_part(trust("sms = \"confidential\"\n"), "otp.toml:2:1: no text of template 'otp' is low enough for a channel of a scenario of otp");
+  write_all(folder / "templates/otp.toml", "label = \"secret\"\n" + std::string(kTemplate) + "[locales.en.plain]\ntext = \"See the app\"\nlabel = \"public\"\n");
+  EXPECT_EQ(trust("sms = \"confidential\"\n"), "");
+}
+
+TEST_F(Configuration, TheTemplateOfTheManualIsGood) {
+  const std::string manual(as_text(read_all(std::string(POSTERN_SOURCE_DIR) + "/gateway/config/README.md")));
+  const std::size_t begin = manual.find("```toml\n", manual.find("## Templates")) + 8;
+  write_all(folder / "templates/manual.toml", manual.substr(begin, manual.find("```", begin) - begin));
+  EXPECT_EQ(faults(), "");
 }
 
 TEST_F(Configuration, PricesAreRead) {
@@ -275,6 +341,19 @@ kind = "never"
 file = "objected.txt"
 [content]
 domains = ["bank.example"]
+[[velocity]]
+limit = 50
+confirmed = 100
+confirmed_by = "code-used"
+[[velocity]]
+digits = 0
+[[duplicates]]
+window = "1h"
+[[speeds]]
+name = "spring"
+templates = ["otp"]
+clients = ["core"]
+rate = "1000/min"
 )";
 
 TEST_F(Configuration, APolicyIsRead) {
@@ -302,6 +381,21 @@ TEST_F(Configuration, FaultsOfAPolicyHaveTheirPlace) {
   expect_part(policy("kind = \"never\"", "kind = \"black\""), "'kind' must be one of: never, only");
   expect_part(policy("kind = \"never\"", "kind = \"only\""), "a list of kind \"only\" would stop otp for every customer who is not on it");
   expect_part(policy("objected.txt", "none.txt"), "there is no file");
+  expect_part(policy("limit = 50", "limit = 0"), "policy.toml:17:1: 'limit' must be a whole number from 1");
+  expect_part(policy("limit = 50", "factor = 50"), "policy.toml:17:1: 'factor' must be a whole number from 100");
+  expect_part(policy("limit = 50", "categories = [\"code\"]"), "policy.toml:17:1: 'code' is no category");
+  expect_part(policy("confirmed_by = \"code-used\"", ""), "policy.toml:18:1: which codes were used is told by an event");
+  expect_part(policy("limit = 50", "window = \"1h\"\nusual = \"5h\""), "policy.toml:17:1: velocity: what is usual must be learned over 10 windows");
+  expect_part(policy("limit = 50", "window = \"1m\"\nanswer = \"2m\""), "policy.toml:17:1: velocity: the time to answer must be shorter");
+  expect_part(policy("window = \"1h\"", "window = \"1h\"\ncategories = [\"service\", \"otp\"]"), "policy.toml:24:1: a second otp message with the same words is no mistake");
+  expect_part(policy("window = \"1h\"", "window = \"0s\""), "policy.toml:23:1: 'window' must be a duration");
+  expect_part(policy("window = \"1h\"", "window = \"60d\""), "a window of duplicates looks back further than messages of transaction are kept");
+  for (const char* bad : {"1000", "1000/day", "/s", "0/s", "10001/s", "1e3/s", "-1/s", "12345678/h", "5 /s"})
+    expect_part(policy("1000/min", bad), "policy.toml:28:1: must be so many messages in so long");
+  expect_part(policy("templates = [\"otp\"]", "categories = [\"security\"]"), "policy.toml:26:1: security waits for no campaign");
+  expect_part(policy("templates = [\"otp\"]", "templates = [\"none\"]"), "policy.toml:26:1: there is no template 'none'");
+  expect_part(policy("clients = [\"core\"]", "clients = [\"none\"]"), "policy.toml:27:1: there is no client 'none'");
+  expect_part(policy("digits = 0", "digits = 3"), "policy.toml:21:1: there is a guard with prefixes of this length already");
   write_all(folder / "objected.txt", std::string("+380671234567\n+38o67\n"));
   expect_part(policy("Europe/Kyiv", "Europe/Kyiv"), "line 2, column 4: a number is digits alone");
 }
@@ -374,8 +468,12 @@ TEST_F(Configuration, TheExampleOfTheManualIsGood) {
   write_all(folder / "scenarios/otp.toml", std::string("name = \"otp\"\ndeadline = \"5m\"\n[[steps]]\nchannel = \"sms\"\n"));
   const std::string card_blocked = example_after("## Scenarios");
   replace("[[routes]] ", "[[routes]]\nchannel = \"push\"\nconnector = \"push-main\"\n[[routes]]\nchannel = \"email\"\nconnector = \"mail\"\n[[routes]] ");
+  replace("[confidentiality] ", "[confidentiality]\npush = \"secret\"\nemail = \"public\"\n#");
   replace("[connectors.hook]", "[connectors.push-main]\nuser = \"p\"\nchannel = \"push\"\n[connectors.mail]\nuser = \"m\"\nchannel = \"email\"\n[connectors.hook]");
   write_all(folder / "scenarios/card-blocked.toml", card_blocked);
+  write_all(folder / "scenarios/otp.toml", std::string("name = \"otp\"\ndeadline = \"5m\"\n[[steps]]\nchannel = \"sms\"\n"));
+  write_all(folder / "scenarios/own.toml", std::string("name = \"own\"\ndeadline = \"5m\"\n[[steps]]\nchannel = \"sms\"\nsender = \"MyBank\"\n"));
+  write_all(folder / "templates/payment.toml", std::string("name = \"payment-made\"\ncategories = [\"transaction\"]\ndefault_locale = \"en\"\n[locales.en]\ntext = \"Paid\"\n"));
   write_all(folder / "posternd.toml", example);
   setenv("CREDENTIALS_DIRECTORY", "/run/credentials/posternd", 1);
   const auto config = read();

@@ -54,7 +54,8 @@ Flight flight_of(Random& random) {
   for (std::size_t i = 0; i < steps; ++i)
     f.plan.push_back({static_cast<Channel>(1 + random.below(7)), static_cast<Until>(3 + random.below(5)), static_cast<std::uint32_t>(random.any()),
                       static_cast<std::uint8_t>(random.any()), random.below(2) == 0, i != 0 && random.below(2) == 0,
-                      random.below(2) == 0 ? 0 : static_cast<std::uint32_t>(random.any()), time(), random.below(2) == 0});
+                      random.below(2) == 0 ? 0 : static_cast<std::uint32_t>(random.any()), time(), random.below(2) == 0, random.below(2) == 0 ? 0 : static_cast<std::uint32_t>(random.below(1U << 28)),
+                      random.below(2) == 0 ? 0 : static_cast<std::uint32_t>(random.below(1U << 28))});
   for (std::size_t left = random.below(kMaxStopEvents + 1); left > 0; --left) f.stop_on.push_back(random.text(kMaxEventName));
   f.step = static_cast<std::uint8_t>(random.below(steps + 1));
   const AttemptState attempt_states[] = {AttemptState::ready, AttemptState::handed, AttemptState::sent, AttemptState::delivered, AttemptState::read,
@@ -109,6 +110,8 @@ void expect_same(const Flight& a, const Flight& b) {
     EXPECT_EQ(a.plan[i].pause, b.plan[i].pause);
     EXPECT_EQ(a.plan[i].together, b.plan[i].together);
     EXPECT_EQ(a.plan[i].validity_ms, b.plan[i].validity_ms);
+    EXPECT_EQ(a.plan[i].only_if, b.plan[i].only_if);
+    EXPECT_EQ(a.plan[i].unless, b.plan[i].unless);
     EXPECT_EQ(a.plan[i].again_ms, b.plan[i].again_ms);
     EXPECT_EQ(a.plan[i].held, b.plan[i].held);
   }

@@ -223,6 +223,7 @@ TEST(Scenario, TwoAttemptsThatBothArriveAreADoubleContact) {
   const Outcome late = desk.receipt(0, AttemptState::delivered);
   ASSERT_EQ(late.happened.size(), 2U);
   EXPECT_EQ(late.happened[0].type, EventType::double_contact);
+  EXPECT_EQ(late.happened[0].reason, "late-receipt") << "why the second was made";
   EXPECT_EQ(late.happened[1].type, EventType::late);
 }
 

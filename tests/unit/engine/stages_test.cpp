@@ -322,5 +322,52 @@ TEST(PutBackState, KeepsAHoldWhoseTimeHasNotCome) {
   EXPECT_EQ(desk.flight.attempts.size(), 1U) << "it had not been sent before that";
 }
 
+// ---- news of other channels ----
+
+std::vector<Step> push_then_sms_unless(std::uint32_t only_if, std::uint32_t unless) {
+  std::vector<Step> plan{step(Channel::push, Until::read, kMinute), step(Channel::sms, Until::delivered, 0)};
+  plan[1].only_if = only_if;
+  plan[1].unless = unless;
+  return plan;
+}
+
+TEST(News, AStepIsLeftOutWhenAnotherChannelHasComeThatFar) {
+  for (const AttemptState progress : {AttemptState::sent, AttemptState::delivered}) {
+    Desk desk(push_then_sms_unless(0, news_bit(Channel::push, AttemptState::delivered)));
+    desk.begin();
+    desk.hand();
+    desk.sent(0);
+    if (progress == AttemptState::delivered) desk.receipt(0, progress);
+    desk.wait();
+    EXPECT_EQ(desk.flight.attempts.size(), progress == AttemptState::sent ? 2U : 1U);
+    if (progress == AttemptState::delivered) {
+      EXPECT_EQ(desk.story().back(), "step-skipped sms-condition");
+    }
+  }
+}
+
+TEST(News, AStepIsTakenOnlyIfAnotherChannelHasComeThatFar) {
+  Desk desk(push_then_sms_unless(news_bit(Channel::push, AttemptState::sent), 0));
+  desk.begin();
+  desk.hand();
+  desk.result(0, Result::Kind::refused);
+  expect_ended(desk, MessageState::failed, "condition");
+  Desk other(push_then_sms_unless(news_bit(Channel::push, AttemptState::sent), 0));
+  other.begin();
+  other.hand();
+  other.sent(0);
+  other.wait();
+  EXPECT_EQ(other.flight.attempts.size(), 2U);
+}
+
+TEST(News, WhatFailedLaterIsNoNews) {
+  Desk desk(push_then_sms_unless(0, news_bit(Channel::push, AttemptState::sent)));
+  desk.begin();
+  desk.hand();
+  desk.sent(0);
+  desk.receipt(0, AttemptState::refused, "gone");
+  EXPECT_EQ(desk.flight.attempts.size(), 2U) << "the push was sent and has failed";
+}
+
 }  // namespace
 }  // namespace postern::engine

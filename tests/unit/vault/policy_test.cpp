@@ -117,6 +117,161 @@ TEST_F(PolicyOfTheBank, ACapOutlivesARestartAndADepartmentMayWeighMore) {
   EXPECT_EQ(delivered(), 1U);
 }
 
+constexpr const char* kOnce = "[[duplicates]]\nwindow = \"6h\"\n";
+
+TEST_F(PolicyOfTheBank, TheSameWordsWaitUntilTheFirstAreOldEnough) {
+  open(kOnce);
+  stored(wire::SERVICE);
+  EXPECT_EQ(delivered(), 1U);
+  stored(wire::SERVICE);
+  stored(wire::MARKETING, {}, "380671234568");
+  EXPECT_EQ(delivered(), 1U) << "to another customer they may go";
+  wire::Submit other = House::submit("long");
+  other.set_text("Another card was used");
+  EXPECT_EQ(house->send(api, std::move(other)).outcome(), wire::Verdict::STORED);
+  EXPECT_EQ(delivered(), 1U) << "and other words";
+  house->pass(6 * kHour - 1);
+  EXPECT_EQ(delivered(), 0U);
+  house->pass(1);
+  EXPECT_EQ(delivered(), 1U);
+  stored(wire::SERVICE);
+  EXPECT_EQ(delivered(), 0U) << "what waited counts from when it went";
+}
+
+TEST_F(PolicyOfTheBank, TheSameWordsPastTheirDeadlineAreSuppressedAsDuplicate) {
+  open(kOnce);
+  stored(wire::SERVICE);
+  const std::string id = stored(wire::SERVICE, {}, "380671234567", "sms");   // an hour to live
+  EXPECT_EQ(delivered(), 1U);
+  EXPECT_EQ(house->view(api, id).state(), wire::SUPPRESSED);
+  EXPECT_EQ(house->view(api, id).reason(), "duplicate");
+}
+
+TEST_F(PolicyOfTheBank, TwoOfTheSameWordsInOneTurnAreOneAndAnother) {
+  open(kOnce);
+  wire::ToVault frame;
+  for (int i = 0; i < 2; ++i) *frame.add_submit() = House::submit("long");
+  house->say(api, std::move(frame));
+  house->turn();
+  EXPECT_EQ(delivered(), 1U);
+  house->pass(6 * kHour);
+  EXPECT_EQ(delivered(), 1U);
+}
+
+TEST_F(PolicyOfTheBank, ASecondCodeIsNoDuplicateAndARestartForgetsNothing) {
+  open(kOnce);
+  stored(wire::OTP);
+  stored(wire::OTP);
+  EXPECT_EQ(delivered(), 2U);
+  stored(wire::SERVICE);
+  EXPECT_EQ(delivered(), 1U);
+  house->reopen();
+  api = house->join("api");
+  sms = house->join("sms", 2);
+  house->deliveries(sms);
+  stored(wire::SERVICE);
+  EXPECT_EQ(delivered(), 0U);
+}
+
+TEST_F(PolicyOfTheBank, AnotherWayOfTheSameMessageIsNoDuplicateOfItself) {
+  open(kOnce);
+  const PeerId push = house->join("push");
+  stored(wire::MARKETING, {}, "380671234567", "offer");
+  const std::vector<wire::Deliver> first = house->deliveries(push);
+  ASSERT_EQ(first.size(), 1U);
+  house->result(push, first[0].attempt(), wire::Result::REFUSED);
+  EXPECT_EQ(delivered(), 1U);
+}
+
+TEST_F(PolicyOfTheBank, WhatIsKeptOfWordsIsAnotherForEachPerson) {
+  open(kOnce);
+  stored(wire::SERVICE);
+  stored(wire::SERVICE, {}, "380671234568");
+  std::vector<Bytes> digests;
+  Context& context = house->vault().context();
+  for (const char* phone : {"380671234567", "380671234568"}) {
+    const Result<std::vector<store::SightingRow>> rows = context.store.sightings(person_of(context.keys, {}, phone));
+    ASSERT_TRUE(rows.has_value());
+    for (const store::SightingRow& row : *rows) digests.push_back(row.digest);
+  }
+  ASSERT_EQ(digests.size(), 2U);
+  EXPECT_FALSE(digests[0].empty());
+  EXPECT_NE(digests[0], digests[1]);
+}
+
+constexpr const char* kTenASecond = "[[speeds]]\nname = \"spring\"\nrate = \"10/s\"\n";
+
+TEST_F(PolicyOfTheBank, ACampaignGoesAtItsSpeedAndEachMessageWaitsOnce) {
+  open(kTenASecond);
+  wire::ToVault frame;
+  for (int i = 0; i < 200; ++i) *frame.add_submit() = House::submit("long", "38067" + std::to_string(1'000'000 + i), wire::MARKETING);
+  house->say(api, std::move(frame));
+  house->turn();
+  EXPECT_EQ(delivered(), 1U);
+  for (int second = 0; second < 19; ++second) {
+    stored(wire::TRANSACTION);
+    house->pass(1000);
+    EXPECT_EQ(delivered(), 11U) << "ten offers, and what is no offer at once";
+  }
+  house->pass(1000);
+  EXPECT_EQ(delivered(), 9U);
+  EXPECT_EQ(leaves(EventType::held), 199U) << "each was asked once before its turn";
+}
+
+TEST_F(PolicyOfTheBank, WhatQuietHoursHoldTakesNoTurnAndGoesAtTheSpeedAfterThem) {
+  open(std::string("time_zone = \"Europe/Kyiv\"\n") + kTenASecond + "[quiet_hours]\nspans = [\"09:00-11:00\"]\n");
+  for (int i = 0; i < 50; ++i) stored(wire::MARKETING, {}, "38067" + std::to_string(1'000'000 + i));
+  house->pass(kHour - 1);
+  EXPECT_EQ(delivered(), 0U);
+  house->pass(1);
+  EXPECT_EQ(delivered(), 1U) << "at eleven in Kyiv";
+  house->pass(1000);
+  EXPECT_EQ(delivered(), 10U);
+  house->pass(4000);
+  EXPECT_EQ(delivered(), 39U);
+}
+
+TEST_F(PolicyOfTheBank, ARestartMakesACampaignNoFaster) {
+  open(kTenASecond);
+  for (int i = 0; i < 40; ++i) stored(wire::MARKETING, {}, "38067" + std::to_string(1'000'000 + i));
+  delivered();
+  house->reopen();
+  api = house->join("api");
+  sms = house->join("sms", 2);
+  house->deliveries(sms);
+  for (int i = 0; i < 40; ++i) stored(wire::MARKETING, {}, "38067" + std::to_string(2'000'000 + i));
+  std::size_t all = delivered();
+  for (int second = 0; second < 9; ++second) {
+    house->pass(1000);
+    const std::size_t now = delivered();
+    EXPECT_LE(now, 10U);
+    all += now;
+  }
+  EXPECT_EQ(all, 79U) << "one had gone before";
+}
+
+TEST_F(PolicyOfTheBank, AnOfferWhoseTurnComesTooLateIsLeftOut) {
+  open("[[speeds]]\nname = \"spring\"\nrate = \"1/h\"\n");
+  stored(wire::MARKETING, {}, "380671234567", "sms");
+  const std::string id = stored(wire::MARKETING, {}, "380671234568", "sms");   // an hour to live, from eight o'clock
+  EXPECT_EQ(house->view(api, id).state(), wire::SUPPRESSED);
+  EXPECT_EQ(house->view(api, id).reason(), "speed-spring");
+  stored(wire::MARKETING, {}, "380671234569");
+  delivered();
+  house->pass(kHour);
+  EXPECT_EQ(delivered(), 1U) << "the turn of the one that was left out is another's";
+}
+
+TEST_F(PolicyOfTheBank, AnotherWayOfTheSameOfferTakesNoSecondTurn) {
+  open("[[speeds]]\nname = \"spring\"\nrate = \"1/h\"\n");
+  const PeerId push = house->join("push");
+  stored(wire::MARKETING, {}, "380671234567", "offer");
+  const std::vector<wire::Deliver> first = house->deliveries(push);
+  ASSERT_EQ(first.size(), 1U);
+  house->result(push, first[0].attempt(), wire::Result::REFUSED);
+  EXPECT_EQ(delivered(), 1U);
+}
+
 TEST_F(PolicyOfTheBank, WhoIsOnTheListIsNeverWrittenTo) {
   open("[[lists]]\nname = \"objected\"\nkind = \"never\"\nfile = \"never.txt\"\n");
   const std::string id = stored(wire::MARKETING, {}, "380670000001");
