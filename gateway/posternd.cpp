@@ -406,7 +406,17 @@ void Posternd::answer_open(const std::string& actor, control::Request& request, 
 
 void Posternd::erase(const control::Erase& ask, const std::string& actor, control::Reply& reply) {
   if (ask.reference().empty() == ask.address().empty()) return reply.set_error("name the customer by reference or by address");
-  const std::uint64_t person = vault::person_of(vault_->context().keys, ask.reference(), ask.address());
+  const std::vector<std::uint64_t> numbers = vault::persons_of(vault_->context().keys, ask.reference(), ask.address());
+  // Who was known before a rotation of the key has an older number too; the certificate is that of the newest, made last.
+  for (std::size_t i = numbers.size(); i-- > 1;) {
+    const Result<std::optional<Bytes>> known = vault_->context().store.person(numbers[i]);
+    if (!known) return reply.set_error(known.what());
+    if (!*known) continue;
+    const Result<std::uint64_t> older = vault_->erase(numbers[i], actor);
+    after_turn(older ? Status() : Status(std::unexpected(older.error())));
+    if (!older) return reply.set_error(older.what());
+  }
+  const std::uint64_t person = numbers.front();
   const Result<std::uint64_t> leaf = vault_->erase(person, actor);
   after_turn(leaf ? Status() : Status(std::unexpected(leaf.error())));
   if (!leaf) return reply.set_error(leaf.what());

@@ -51,6 +51,9 @@ void print_decision(const control::Decision& d, const control::Explanation& expl
   for (const control::CapFacts& cap : d.cap())
     std::printf("      cap        %s: %llu of %u used; this one weighs %u%s\n", cap.name().c_str(), static_cast<unsigned long long>(cap.used()), cap.limit(), d.weight(),
                 d.counted() ? ", and is counted already" : "");
+  if (!d.consent().empty()) std::printf("      consent    %s\n", d.consent().c_str());
+  if (!d.speed().empty()) std::printf("      speed      %s: its turn at %s\n", d.speed().c_str(), time_text(d.turn_ms()).c_str());
+  if (d.same_ms() != 0) std::printf("      the same   was sent at %s\n", time_text(d.same_ms()).c_str());
   for (const control::SightingFacts& one : d.sent())
     std::printf("      had        %s  %s from %s, weight %u\n", time_text(one.at_ms()).c_str(), one.category().c_str(), one.client().c_str(), one.weight());
   if (d.sent_cut()) std::printf("      had        more before that\n");
@@ -68,7 +71,8 @@ void write_verdict(Json& json, const char* key, const control::Verdict& verdict)
 void write_decision(Json& json, const control::Decision& d) {
   json.object("decision").field("policy", d.policy()).field("same_policy", d.same_policy()).field("step", std::uint64_t{d.step()}).field("channel", d.channel())
       .field("address", d.address()).field("at", time_text(d.at_ms())).field("zone", d.zone()).field("own_zone", d.own_zone()).field("local", d.zone().empty() ? "" : wall_text(d.local_ms()))
-      .field("weight", std::uint64_t{d.weight()}).field("counted", d.counted()).field("deadline", time_text(d.deadline_ms())).field("stage_end", time_text(d.stage_end_ms()));
+      .field("weight", std::uint64_t{d.weight()}).field("counted", d.counted()).field("deadline", time_text(d.deadline_ms())).field("stage_end", time_text(d.stage_end_ms()))
+      .field("consent", d.consent()).field("speed", d.speed()).field("turn", time_text(d.turn_ms())).field("same_sent", time_text(d.same_ms()));
   json.array("sent");
   for (const control::SightingFacts& one : d.sent())
     json.object().field("at", time_text(one.at_ms())).field("category", one.category()).field("client", one.client()).field("weight", std::uint64_t{one.weight()}).end();

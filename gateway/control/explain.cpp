@@ -77,6 +77,10 @@ class Explainer {
       seen.set_weight(one.weight);
     }
     out.set_sent_cut(facts.sent_cut);
+    if (facts.consent != policy::ConsentState::none) out.set_consent(facts.consent == policy::ConsentState::given ? "given" : "withdrawn");
+    out.set_speed(facts.speed);
+    out.set_turn_ms(facts.turn_ms);
+    out.set_same_ms(facts.same_ms.value_or(0));
     out.set_deadline_ms(facts.deadline_ms);
     out.set_stage_end_ms(facts.stage_end_ms);
     if (zone != nullptr) fill_caps(facts, *zone, out);

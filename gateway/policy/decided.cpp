@@ -8,7 +8,7 @@ namespace postern::policy {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
-constexpr std::uint8_t kCounted = 1, kCut = 2, kKnown = 4, kFlags = kCounted | kCut | kKnown;
+constexpr std::uint8_t kCounted = 1, kCut = 2, kKnown = 4, kGiven = 8, kWithdrawn = 16, kSpeed = 32, kSame = 64, kFlags = 127;
 constexpr std::size_t kFlagsAt = 9;
 constexpr std::size_t kMaxZone = 64, kMaxRule = 48, kMaxPassed = 4;
 
@@ -106,6 +106,10 @@ Question Decided::question(std::string_view address, const Zone* own) const {
   q.sent = sent;
   q.weight = weight;
   q.counted = counted;
+  q.consent = consent;
+  q.speed = speed;
+  q.turn_ms = turn_ms;
+  q.same_ms = same_ms;
   return q;
 }
 
@@ -127,14 +131,16 @@ void keep_newest(std::vector<Sighting>& sent, bool& cut) {
 }
 
 // version 1 | policy 8 | flags 1 | category 1 | step 1 | channel 1 | now 8 | zone | weight | deadline | stage's end | answer |
-// count 1, for each: age, category 1, client, weight | from here on fields that a later question has: tag 1 | view8, tags rising.
+// where its flag is set: speed's rule and turn; when the same was sent | count 1, for each: age, category 1, client, weight
 Bytes encode(const Decided& facts) {
   Bytes bytes;
   bytes.reserve(96 + std::min(facts.sent.size(), kMaxSeen) * 9);
   ByteWriter out(bytes);
   out.u8(kVersion);
   out.u64(facts.policy);
-  out.u8(static_cast<std::uint8_t>((facts.counted ? kCounted : 0) | (facts.sent_cut ? kCut : 0) | (facts.sent_known ? kKnown : 0)));
+  out.u8(static_cast<std::uint8_t>((facts.counted ? kCounted : 0) | (facts.sent_cut ? kCut : 0) | (facts.sent_known ? kKnown : 0) |
+                                   (facts.consent == ConsentState::given ? kGiven : facts.consent == ConsentState::withdrawn ? kWithdrawn : 0) |
+                                   (facts.speed.empty() ? 0 : kSpeed) | (facts.same_ms ? kSame : 0)));
   out.u8(static_cast<std::uint8_t>(facts.category));
   out.u8(facts.step);
   out.u8(static_cast<std::uint8_t>(facts.channel));
@@ -144,6 +150,11 @@ Bytes encode(const Decided& facts) {
   put_instant(out, facts.deadline_ms, facts.now);
   put_instant(out, facts.stage_end_ms, facts.now);
   put_answer(out, facts.answer, facts.now);
+  if (!facts.speed.empty()) {
+    put_text(out, facts.speed, kMaxRule);
+    put_distance(out, facts.turn_ms - facts.now);
+  }
+  if (facts.same_ms) put_distance(out, facts.now - *facts.same_ms);
   const std::size_t count_at = bytes.size();
   out.u8(0);
   for (std::size_t i = 0; i < std::min(facts.sent.size(), kMaxSeen); ++i) {
@@ -173,6 +184,8 @@ std::optional<Decided> decode_decided(ByteView bytes) {
   facts.counted = (flags & kCounted) != 0;
   facts.sent_cut = (flags & kCut) != 0;
   facts.sent_known = (flags & kKnown) != 0;
+  if ((flags & kGiven) != 0 && (flags & kWithdrawn) != 0) in.spoil();
+  facts.consent = (flags & kGiven) != 0 ? ConsentState::given : (flags & kWithdrawn) != 0 ? ConsentState::withdrawn : ConsentState::none;
   facts.category = take_category(in);
   facts.step = in.u8();
   const std::uint8_t channel = in.u8();
@@ -190,6 +203,12 @@ std::optional<Decided> decode_decided(ByteView bytes) {
   facts.deadline_ms = take_instant(in, facts.now);
   facts.stage_end_ms = take_instant(in, facts.now);
   facts.answer = take_answer(in, facts.now);
+  if ((flags & kSpeed) != 0) {
+    facts.speed = take_text(in, kMaxRule);
+    if (facts.speed.empty()) in.spoil();
+    facts.turn_ms = facts.now + take_distance(in);
+  }
+  if ((flags & kSame) != 0) facts.same_ms = facts.now - take_distance(in);
   const std::uint8_t seen = in.u8();
   if (seen > kMaxSeen) in.spoil();
   for (std::size_t i = 0; i < seen && in.ok(); ++i) {

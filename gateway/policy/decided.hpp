@@ -28,6 +28,10 @@ struct Decided {
   std::string zone;                    // the recipient's own; empty: the bank's
   std::uint32_t weight = 1;
   bool counted = false;
+  ConsentState consent = ConsentState::none;
+  std::string speed;                   // the rule that counts it, and when it is its turn; empty: none
+  TimeMs turn_ms = 0;
+  std::optional<TimeMs> same_ms;       // when the same words were sent before
   std::vector<Sighting> sent;          // the newest kMaxSeen, newest first
   bool sent_cut = false;               // there were more
   bool sent_known = false;             // false: no cap counted this category, and nobody looked

@@ -33,6 +33,10 @@ std::string recorded(const Context& context, const Flight& flight, const Step& s
   facts.zone = content.time_zone;
   facts.weight = question.weight;
   facts.counted = question.counted;
+  facts.consent = question.consent;
+  facts.speed = question.speed;
+  facts.turn_ms = question.turn_ms;
+  facts.same_ms = question.same_ms;
   facts.sent_known = sent_known;
   facts.deadline_ms = flight.deadline_ms;
   facts.stage_end_ms = flight.step_end_ms;

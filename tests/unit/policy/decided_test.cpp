@@ -114,6 +114,33 @@ TEST(PolicyDecided, TheSameQuestionHasTheSameAnswerAgain) {
   EXPECT_EQ(ask(policy, back->question("380671234567", nullptr)).kind, Answer::Kind::go);
 }
 
+TEST(PolicyDecided, KeepsConsentSpeedAndWhatWasSaidBefore) {
+  for (const ConsentState state : {ConsentState::none, ConsentState::given, ConsentState::withdrawn}) {
+    Decided facts = some();
+    facts.consent = state;
+    facts.speed = state == ConsentState::given ? "" : "spring";
+    facts.turn_ms = facts.speed.empty() ? 0 : facts.now + 90'000;
+    if (state != ConsentState::none) facts.same_ms = facts.now - kHourMs;
+    const std::optional<Decided> back = decode_decided(encode(facts));
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->consent, facts.consent);
+    EXPECT_EQ(back->speed, facts.speed);
+    EXPECT_EQ(back->turn_ms, facts.turn_ms);
+    EXPECT_EQ(back->same_ms, facts.same_ms);
+  }
+}
+
+TEST(PolicyDecided, AnOptOutIsAskedAgainAsOne) {
+  Policy policy;
+  policy.consent.required = mask_of(Category::marketing);
+  Decided facts = some();
+  facts.category = Category::marketing;
+  facts.consent = ConsentState::withdrawn;
+  EXPECT_EQ(ask(policy, decode_decided(encode(facts))->question("", nullptr)).rule, "opted-out");
+  facts.consent = ConsentState::none;
+  EXPECT_EQ(ask(policy, decode_decided(encode(facts))->question("", nullptr)).rule, "no-consent");
+}
+
 TEST(PolicyDecided, TheVersionIsTheBeginningOfTheHash) {
   EXPECT_EQ(version_of("0123456789abcdef00"), 0x0123456789abcdefULL);
   EXPECT_EQ(version_of(""), 0U);
