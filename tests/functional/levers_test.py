@@ -36,21 +36,21 @@ def message(category, reference, phone=None, **more):
 
 def recipients(bank, check):
     core = bank.client("core-banking")
-    path = "/v1/recipients/customer%2F1"
+    path = "/v1/recipients/customer%201"
     status, _, body = core.ask("GET", path)
     check(status == 404, "nothing is kept of a new customer", (status, body))
     status, _, body = core.ask("PUT", path, json.dumps({"phone": "067 110 00 31", "locale": "uk-UA", "time_zone": "Europe/Kyiv"}))
-    check(status == 200 and body["phone"] == "+380671100031" and body["reference"] == "customer/1", "a number is kept as the world writes it", (status, body))
-    sent = core.submit(message("service", "customer/1"))
+    check(status == 200 and body["phone"] == "+380671100031" and body["reference"] == "customer 1", "a number is kept as the world writes it", (status, body))
+    sent = core.submit(message("service", "customer 1"))
     check(core.ended(sent)["state"] == "reached" and len(bank.phones("380671100031")) == 1, "a message that names the customer alone reaches the number")
     status, _, body = core.ask("PUT", path, json.dumps({"phone": "12", "town": "Lviv"}))
     check(status == 422 and {each["pointer"] for each in body["errors"]} == {"/phone", "/town"}, "faults are told with their places", (status, body))
     status, _, body = bank.client("marketing").ask("GET", path)
     check(status == 403, "another department may not look", (status, body))
-    shown = json.loads(bank.postern("recipient", "show", "customer/1", "--json").stdout)
+    shown = json.loads(bank.postern("recipient", "show", "customer 1", "--json").stdout)
     check("phone +38067*****31" in shown["kept"], "administrators see enough of the number", shown)
     status, _, _ = core.ask("DELETE", path)
-    status_after, _, body = core.ask("POST", "/v1/messages", json.dumps(message("service", "customer/1")))
+    status_after, _, body = core.ask("POST", "/v1/messages", json.dumps(message("service", "customer 1")))
     check(status == 200 and status_after == 422, "what is forgotten is used no more", (status, status_after, body))
 
 

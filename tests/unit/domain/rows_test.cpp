@@ -365,7 +365,9 @@ TEST(RecipientRow, AFullHistoryLosesOnlyWhatDecidesNothing) {
         const ConsentRecord* kept = recipient.consent(purpose, static_cast<Channel>(channel));
         const ConsentRecord* whole = everything.consent(purpose, static_cast<Channel>(channel));
         ASSERT_EQ(kept == nullptr, whole == nullptr);
-        if (whole != nullptr) EXPECT_EQ(encode(*kept), encode(*whole));
+        if (whole != nullptr) {
+          EXPECT_EQ(encode(*kept), encode(*whole));
+        }
       }
   }
 }
