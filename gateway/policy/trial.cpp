@@ -74,7 +74,7 @@ void Trial::take(MessageKey message, const Recorded& recorded) {
     case State::gone: return;
     case State::waits:
     case State::sent: {
-      if (!handed || (course.would_steps & bit) != 0 || (course.state == State::waits && step == course.step)) return;
+      if (!handed || course.own_way || (course.would_steps & bit) != 0 || (course.state == State::waits && step == course.step)) return;
       const Answer answer = course.state == State::sent ? asked(course, step, facts.now) : Answer();
       if (answer.kind == Answer::Kind::go) course.would_steps |= bit, course.cost_would += recorded.price;
       else course.would_rule = answer.rule;
@@ -94,6 +94,7 @@ void Trial::decide(Course& course, const Recorded& recorded) {
   }
   // What was handed over had begun its stage, which it would not have while it waits.
   const bool handed = recorded.what == Recorded::What::handed;
+  course.own_way = recorded.what == Recorded::What::left_out && answer.kind == Answer::Kind::go;
   const bool fits = handed ? answer.until_ms == 0 || answer.until_ms < course.subject.deadline_ms : facts.fits(answer);
   act(course, facts.step, facts.now, answer, fits, handed ? recorded.price : course.subject.ways[facts.step].price);
 }

@@ -4,7 +4,8 @@
 // of a policy. Threads: one. Ownership: values; borrows the candidate and the zones. Errors: none; what it judges on less than all, for
 // the bound of its memory, is counted.
 // What it takes as given: that customers, providers and routes behave as they did; that what the candidate lets go is sent at once;
-// that a later step of a message which the candidate sends at another time is taken as it was.
+// that a later step of a message which the candidate sends at another time is taken as it was, and that a step which the record left out
+// would have reached the customer.
 #pragma once
 
 #include <deque>
@@ -112,6 +113,7 @@ class Trial {
     std::uint32_t was_steps = 0, would_steps = 0;   // bit n: step n was handed over
     std::int64_t cost_was = 0, cost_would = 0;
     bool ended = false;
+    bool own_way = false;        // sent by a step that the record left out
     std::string was_rule, would_rule;
   };
   struct Seen {
