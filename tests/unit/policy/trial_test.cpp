@@ -181,6 +181,20 @@ TEST_F(TrialOfAPolicy, AWayThatWasLeftOutTakesThePlaceOfTheOneThatWasTaken) {
   EXPECT_EQ((trial().rows().at({Category::marketing, "list-tokens"}).cost), -40'000) << "a push instead of an SMS";
 }
 
+TEST_F(TrialOfAPolicy, ConsentIsTheRecordedOne) {
+  candidate.consent.required = mask_of(Category::marketing);
+  handed(message(), noon);
+  const MessageKey key = message(8);
+  Recorded recorded;
+  recorded.facts.category = Category::marketing;
+  recorded.facts.now = noon;
+  recorded.facts.consent = ConsentState::given;
+  trial().take(key, recorded);
+  end();
+  EXPECT_EQ(count(Change::dropped, "no-consent"), 1U);
+  EXPECT_EQ(count(Change::unchanged, ""), 1U);
+}
+
 TEST_F(TrialOfAPolicy, AFallbackOfTheSameMessageIsNoSecondMessage) {
   cap(1);
   const MessageKey key = message();
