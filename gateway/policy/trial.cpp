@@ -66,6 +66,8 @@ void Trial::take(MessageKey message, const Recorded& recorded) {
   const std::uint32_t bit = 1U << step;
   const bool handed = recorded.what == Recorded::What::handed;
   meet(course, facts);
+  course.consent = facts.consent;
+  course.same_ms = facts.same_ms;
   if (handed && (course.was_steps & bit) == 0) course.was_steps |= bit, course.cost_was += recorded.price;
   if (handed && course.was_ms == 0) course.was_ms = facts.now;
   if (!handed) course.was_rule = facts.answer.rule;
@@ -74,7 +76,7 @@ void Trial::take(MessageKey message, const Recorded& recorded) {
     case State::gone: return;
     case State::waits:
     case State::sent: {
-      if (!handed || (course.would_steps & bit) != 0 || (course.state == State::waits && step == course.step)) return;
+      if (!handed || course.own_way || (course.would_steps & bit) != 0 || (course.state == State::waits && step == course.step)) return;
       const Answer answer = course.state == State::sent ? asked(course, step, facts.now) : Answer();
       if (answer.kind == Answer::Kind::go) course.would_steps |= bit, course.cost_would += recorded.price;
       else course.would_rule = answer.rule;
@@ -86,7 +88,7 @@ void Trial::take(MessageKey message, const Recorded& recorded) {
 // The candidate and the record go together so far.
 void Trial::decide(Course& course, const Recorded& recorded) {
   const Decided& facts = recorded.facts;
-  const Answer answer = asked(course, facts.step, facts.now);
+  const Answer answer = asked(course, facts.step, facts.now, &facts);
   const bool same = answer.kind != Answer::Kind::go && answer.kind == facts.answer.kind && answer.until_ms == facts.answer.until_ms;
   if (same) {
     course.would_rule = answer.rule;
@@ -94,6 +96,7 @@ void Trial::decide(Course& course, const Recorded& recorded) {
   }
   // What was handed over had begun its stage, which it would not have while it waits.
   const bool handed = recorded.what == Recorded::What::handed;
+  course.own_way = recorded.what == Recorded::What::left_out && answer.kind == Answer::Kind::go;
   const bool fits = handed ? answer.until_ms == 0 || answer.until_ms < course.subject.deadline_ms : facts.fits(answer);
   act(course, facts.step, facts.now, answer, fits, handed ? recorded.price : course.subject.ways[facts.step].price);
 }
@@ -143,7 +146,7 @@ void Trial::send(Course& course, std::size_t step, TimeMs at, std::int64_t price
   forget(at);
 }
 
-Answer Trial::asked(const Course& course, std::size_t step, TimeMs now) {
+Answer Trial::asked(const Course& course, std::size_t step, TimeMs now, const Decided* facts) {
   const Subject& subject = course.subject;
   Question question;
   std::vector<Sighting> sent;
@@ -159,6 +162,12 @@ Answer Trial::asked(const Course& course, std::size_t step, TimeMs now) {
   question.zone = subject.zone;
   question.sent = sent;
   question.weight = subject.weight;
+  question.consent = course.consent;
+  question.same_ms = course.same_ms;
+  if (facts != nullptr && std::ranges::find(candidate_.speeds, facts->speed, &SpeedRule::name) != candidate_.speeds.end()) {
+    question.speed = facts->speed;
+    question.turn_ms = facts->turn_ms;
+  }
   return ask(candidate_, question);
 }
 

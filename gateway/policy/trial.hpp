@@ -3,13 +3,16 @@
 // lets what it holds go later and counts what it lets go in its caps, and tells the difference for each message. Used by: the rehearsal
 // of a policy. Threads: one. Ownership: values; borrows the candidate and the zones. Errors: none; what it judges on less than all, for
 // the bound of its memory, is counted.
+// Turns of speed rules are the recorded ones, and same words are known as far as they were asked for.
 // What it takes as given: that customers, providers and routes behave as they did; that what the candidate lets go is sent at once;
-// that a later step of a message which the candidate sends at another time is taken as it was.
+// that a later step of a message which the candidate sends at another time is taken as it was, and that a step which the record left out
+// would have reached the customer.
 #pragma once
 
 #include <deque>
 #include <limits>
 #include <map>
+#include <optional>
 #include <queue>
 #include <string>
 #include <unordered_map>
@@ -112,7 +115,10 @@ class Trial {
     std::uint32_t was_steps = 0, would_steps = 0;   // bit n: step n was handed over
     std::int64_t cost_was = 0, cost_would = 0;
     bool ended = false;
+    bool own_way = false;        // sent by a step that the record left out
     std::string was_rule, would_rule;
+    ConsentState consent = ConsentState::none;      // as the record last had it
+    std::optional<TimeMs> same_ms;
   };
   struct Seen {
     MessageKey key;              // 0: of a message before
@@ -120,7 +126,8 @@ class Trial {
   };
   using Due = std::pair<TimeMs, MessageKey>;
 
-  Answer asked(const Course& course, std::size_t step, TimeMs now);
+  // `facts`: what was recorded at this very moment; null: nothing was.
+  Answer asked(const Course& course, std::size_t step, TimeMs now, const Decided* facts = nullptr);
   void decide(Course& course, const Recorded& recorded);
   void act(Course& course, std::size_t step, TimeMs now, const Answer& answer, bool fits, std::int64_t price);
   void leave_out(Course& course, std::size_t step, TimeMs now);

@@ -158,6 +158,16 @@ TEST_F(WhyAndWhatIf, AListedAddressIsAskedAgainAndWithoutTheListItWouldGo) {
   EXPECT_EQ(why.what_if().kind(), "go");
 }
 
+TEST_F(WhyAndWhatIf, AMissingConsentIsToldAndWithoutTheRuleItWouldGo) {
+  open("[consent]\nrequired = [\"marketing\"]\n");
+  const std::string id = send(wire::MARKETING);
+  const control::Decision why = decisions(explain(id, {"consent.required=[\"service\"]"})).at(0);
+  EXPECT_EQ(why.said().rule(), "no-consent");
+  EXPECT_EQ(why.consent(), "") << "the customer had said nothing";
+  EXPECT_EQ(why.now().rule(), "no-consent");
+  EXPECT_EQ(why.what_if().kind(), "go");
+}
+
 TEST_F(WhyAndWhatIf, WhoAsksIsInTheLogAndNeitherTextNorNumberIs) {
   open(kPolicy);
   const std::string id = send(wire::MARKETING);

@@ -171,6 +171,30 @@ TEST_F(TrialOfAPolicy, WhatAListStoppedMayGo) {
   EXPECT_EQ(count(Change::no_longer_dropped, "list-objected"), 1U);
 }
 
+TEST_F(TrialOfAPolicy, AWayThatWasLeftOutTakesThePlaceOfTheOneThatWasTaken) {
+  const MessageKey key = message();
+  record(key, Recorded::What::left_out, noon, 0, "list-tokens");
+  handed(key, noon, 1);
+  trial().ended(key, noon + 1000);
+  end();
+  EXPECT_EQ(count(Change::other_way, "list-tokens"), 1U);
+  EXPECT_EQ((trial().rows().at({Category::marketing, "list-tokens"}).cost), -40'000) << "a push instead of an SMS";
+}
+
+TEST_F(TrialOfAPolicy, ConsentIsTheRecordedOne) {
+  candidate.consent.required = mask_of(Category::marketing);
+  handed(message(), noon);
+  const MessageKey key = message(8);
+  Recorded recorded;
+  recorded.facts.category = Category::marketing;
+  recorded.facts.now = noon;
+  recorded.facts.consent = ConsentState::given;
+  trial().take(key, recorded);
+  end();
+  EXPECT_EQ(count(Change::dropped, "no-consent"), 1U);
+  EXPECT_EQ(count(Change::unchanged, ""), 1U);
+}
+
 TEST_F(TrialOfAPolicy, AFallbackOfTheSameMessageIsNoSecondMessage) {
   cap(1);
   const MessageKey key = message();
