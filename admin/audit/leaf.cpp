@@ -21,7 +21,7 @@ constexpr std::pair<std::uint16_t, std::string_view> kNames[] = {
     {48, "refused"}, {49, "in-doubt"}, {50, "delivered"}, {51, "read"}, {52, "replied"}, {53, "undelivered"}, {54, "step-over"}, {55, "late"},
     {56, "double-contact"}, {57, "withdrawn"}, {58, "ended"}, {59, "unmatched-receipt"},
     {60, "person-erased"}, {61, "ring-rotated"}, {62, "wrapping-key-destroyed"},
-    {63, "signalled"},
+    {63, "signalled"}, {64, "prefix-closed"}, {65, "prefix-opened"}, {66, "consent-changed"}, {67, "recipient-changed"}, {68, "halted"}, {69, "resumed"},
     {80, "admin-read"}, {81, "admin-change"}, {82, "admin-denied"}, {83, "numbers-imported"},
     {84, "key-access-changed"}, {85, "key-rotated"}, {86, "key-destroyed"}, {87, "key-change-failed"}, {88, "custodian-share"},
 };

@@ -287,7 +287,7 @@ ConnectorId Progress::route(Turn& turn, const Flight& flight, const Step& step) 
     if (first == 0) first = connector;
     if (!dispatcher_.reachable(connector)) continue;
     if (routes_.takes(connector, flight)) return connector;
-    if (healthiest == 0 || routes_.share(connector) > routes_.share(healthiest)) healthiest = connector;
+    if (healthiest == 0 || routes_.rank(connector, flight) > routes_.rank(healthiest, flight)) healthiest = connector;
   }
   return healthiest != 0 ? healthiest : first;
 }

@@ -88,11 +88,16 @@ void RouteWatch::run(TimeMs now) {
   }
 }
 
+bool RouteWatch::has_failed(ConnectorId connector, const Flight& flight) {
+  return std::ranges::any_of(flight.attempts, [&](const Attempt& a) {
+    return a.connector == connector && (a.state == AttemptState::refused || a.state == AttemptState::unknown);
+  });
+}
+
 bool RouteWatch::takes(ConnectorId connector, const Flight& flight) const {
   const auto found = watched_.find(connector);
   if (found == watched_.end() || found->second.health.share() == 1000) return true;
-  if (std::ranges::any_of(flight.attempts, [&](const Attempt& a) { return a.connector == connector && a.state != AttemptState::ready; })) return false;
-  return found->second.health.takes(static_cast<std::uint64_t>(flight.id.key));
+  return !has_failed(connector, flight) && found->second.health.takes(static_cast<std::uint64_t>(flight.id.key));
 }
 
 std::uint16_t RouteWatch::share(ConnectorId connector) const {

@@ -30,6 +30,8 @@ class RouteWatch {
   // Whether this message is among the share of the connector. One that it has failed already is no probe for it.
   bool takes(ConnectorId connector, const Flight& flight) const;
   std::uint16_t share(ConnectorId connector) const;   // of 1000
+  // Among routes of whose share it is not: one that has not failed it goes before one that has, then the greater share.
+  std::uint16_t rank(ConnectorId connector, const Flight& flight) const { return has_failed(connector, flight) ? 0 : share(connector); }
 
  private:
   static constexpr std::size_t kMostAwaited = 20'000;
@@ -44,6 +46,7 @@ class RouteWatch {
     std::unordered_map<MessageKey, std::uint64_t> open; // attempts of a message whose receipt is still awaited, a bit each
   };
 
+  static bool has_failed(ConnectorId connector, const Flight& flight);
   Watched* watched(ConnectorId connector);
   void configure();
   bool counts_receipts(const Flight& flight, std::size_t attempt) const;

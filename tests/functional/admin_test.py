@@ -223,6 +223,10 @@ def portability(gateway):
     check(none.returncode == 1 and "standard input" in none.stderr, "a number comes on standard input")
     check(gateway.postern("find", "380671234567").returncode == 2, "and an address is no argument: others could read it there")
     check(gateway.postern("find", text="380671234567\n").returncode == 3, "an address of nobody finds nothing")
+    for report in ("double-contacts", "in-doubt"):
+        check(gateway.postern("report", report, "--last", "12h").returncode == 0, f"a report of {report} without any is good news")
+        check(gateway.postern("report", report, "--last", "tomorrow").returncode == 1, "a span that is none is told")
+    check(json.loads(gateway.postern("report", "double-contacts", "--json").stdout) == {"double_contacts": [], "categories": []}, "and is JSON for scripts")
     check(gateway.postern("numbers", "check", str(table)).returncode == 3, "numbers check refuses it too")
     check(gateway.postern("numbers", "import", str(gateway.folder / "none.csv")).returncode == 1, "a missing file is an error")
     check(gateway.json("audit", "verify")["events"].get("numbers-imported") == 1, "the import stands in the audit log")
@@ -252,7 +256,7 @@ def command_line(gateway):
     tool = gateway.build / "admin" / "postern"
     run = lambda *words: subprocess.run([tool, *words], capture_output=True, text=True, timeout=60)
     check(run().returncode == 2 and run("nonsense").returncode == 2 and run("trace").returncode == 2, "a wrong command line ends with exit code 2")
-    for verb in (["init"], ["unlock"], ["status"], ["trace"], ["find"], ["connectors"], ["audit", "verify"], ["numbers", "import"], ["config", "check"], ["doctor"]):
+    for verb in (["init"], ["unlock"], ["status"], ["trace"], ["find"], ["report", "in-doubt"], ["connectors"], ["audit", "verify"], ["numbers", "import"], ["config", "check"], ["doctor"]):
         help_text = run(*verb, "--help")
         check(help_text.returncode == 0 and "Example:" in help_text.stdout, f"'{' '.join(verb)} --help' shows an example")
     absent = run("--socket", str(gateway.folder / "none.sock"), "status")

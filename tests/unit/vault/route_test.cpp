@@ -86,7 +86,7 @@ TEST_F(RoutesOfTheBank, ARouteThatRefusesForNowIsLeftAndWhatItRefusesThenGoesThe
   const auto one_refused = [this] {
     const std::string id = house->send(api, House::submit("sms", "38067" + std::to_string(1'000'000 + ++sent))).id();
     for (const wire::Deliver& deliver : house->deliveries(first)) house->result(first, deliver.attempt(), wire::Result::RETRY);
-    for (const wire::Deliver& deliver : house->deliveries(second)) house->result(second, deliver.attempt(), wire::Result::SENT, {"ok-" + std::to_string(++ids)});
+    for (const wire::Deliver& deliver : house->deliveries(second)) house->result(second, deliver.attempt(), wire::Result::SENT, {"ok-" + std::to_string(++ids)}, /*receipts=*/false);
     house->pass(2 * kSecond);
     return id;
   };
@@ -102,6 +102,21 @@ TEST_F(RoutesOfTheBank, ARouteThatRefusesForNowIsLeftAndWhatItRefusesThenGoesThe
   }
   EXPECT_GE(probes, 1U) << "what the first was given to try went the other way then";
   EXPECT_LE(probes, 30U);
+}
+
+TEST_F(RoutesOfTheBank, WhereBothAreBadATryThatFailedGoesByTheOther) {
+  open();
+  traffic(8, 90 * kSecond, 3 * kSecond);
+  traffic(8, 90 * kSecond, 90 * kSecond);
+  ASSERT_EQ(share(first), 10);
+  ASSERT_EQ(share(second), 10);
+  house->send(api, House::submit("sms", "380671999999"));
+  const std::vector<wire::Deliver> by_first = house->deliveries(first), by_second = house->deliveries(second);
+  ASSERT_EQ(by_first.size() + by_second.size(), 1U);
+  const PeerId had = by_first.empty() ? second : first;
+  house->result(had, (by_first.empty() ? by_second : by_first)[0].attempt(), wire::Result::RETRY);
+  house->pass(2 * kSecond);
+  EXPECT_EQ(house->deliveries(had == first ? second : first).size(), 1U);
 }
 
 TEST_F(RoutesOfTheBank, AFinalRefusalIsTheMessagesFault) {
