@@ -30,7 +30,7 @@ class RouteWatch {
   // Whether this message is among the share of the connector. One that it has failed already is no probe for it.
   bool takes(ConnectorId connector, const Flight& flight) const;
   std::uint16_t share(ConnectorId connector) const;   // of 1000
-  // Where it is among the share of none: one that has not failed it goes before one that has, then the greater share.
+  // Among routes of whose share it is not: one that has not failed it goes before one that has, then the greater share.
   std::uint16_t rank(ConnectorId connector, const Flight& flight) const { return has_failed(connector, flight) ? 0 : share(connector); }
 
  private:
