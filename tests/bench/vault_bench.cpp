@@ -2,7 +2,7 @@
 // How fast one vault takes messages through their whole life without sockets: accept, deliver, result, receipt,
 // each a turn with its own durable commit, in batches, and the audit files once a second. One JSON line for each batch size:
 //   vault_bench [--messages N] [--folder DIR] [--batches N,N,...] [--policy]
-// With --policy each message is asked about: a cap, quiet hours, a list.
+// With --policy each message is asked about (a cap, quiet hours, a list), and a stricter policy is rehearsed over all of them afterwards.
 // `messages_per_s` is wall time with the store's syncs, `cpu_us` this process's CPU time for one message.
 #include <sys/resource.h>
 
@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "gateway/config/policy_part.hpp"
+#include "gateway/vault/policy_rehearsal.hpp"
 #include "tests/support/house.hpp"
 
 namespace {
@@ -53,6 +55,28 @@ name = "objected"
 kind = "never"
 file = "never.txt"
 )";
+
+// How fast a candidate walks through what was decided, and how long its longest piece keeps everybody else waiting.
+void rehearse(House& house, std::size_t messages) {
+  std::string stricter = kPolicy;
+  stricter.replace(stricter.find("limit = 5"), 9, "limit = 1");
+  const std::string path = house.config()->policy_source.path;
+  Result<config::PolicyFile> candidate = config::load_policy(stricter, path);
+  if (!candidate) std::exit((std::fprintf(stderr, "%s\n", candidate.what().c_str()), 1));
+  PolicyRehearsal rehearsal(house.vault().context(), std::move(candidate->policy), house.now, 24 * 3'600'000);
+  double all = 0, longest = 0;
+  while (!rehearsal.done()) {
+    Phase piece;
+    Status walked;
+    timed(piece, [&] { (void)house.vault().turn([&](Turn& turn) { walked = rehearsal.step(turn, std::chrono::milliseconds(3)); }); });
+    if (!walked) std::exit((std::fprintf(stderr, "%s\n", walked.what().c_str()), 1));
+    all += piece.wall;
+    longest = std::max(longest, piece.wall);
+  }
+  if (rehearsal.trial().messages() != messages) std::exit((std::fprintf(stderr, "the rehearsal saw %llu messages\n", static_cast<unsigned long long>(rehearsal.trial().messages())), 1));
+  std::printf("{\"bench\":\"policy-rehearsal\",\"messages\":%zu,\"records\":%llu,\"messages_per_s\":%.0f,\"longest_piece_ms\":%.1f}\n", messages,
+              static_cast<unsigned long long>(rehearsal.leaves()), static_cast<double>(messages) / all, longest * 1000);
+}
 
 void run(std::size_t batch, std::size_t messages, bool with_policy) {
   House house({}, {}, {}, std::nullopt, false, with_policy ? kPolicy : "");
@@ -110,6 +134,7 @@ void run(std::size_t batch, std::size_t messages, bool with_policy) {
       "{\"bench\":\"vault\",\"policy\":%s,\"batch\":%zu,\"messages\":%zu,\"messages_per_s\":%.0f,\"accepts_per_s\":%.0f,\"cpu_us\":%.1f,"
       "\"cpu_us_accept_deliver\":%.1f,\"cpu_us_result\":%.1f,\"cpu_us_receipt\":%.1f,\"cpu_us_publish\":%.1f}\n",
       with_policy ? "true" : "false", batch, messages, n / wall, n / accept.wall, cpu / n * 1e6, accept.cpu / n * 1e6, result.cpu / n * 1e6, receipt.cpu / n * 1e6, publish.cpu / n * 1e6);
+  if (with_policy) rehearse(house, messages);
   std::fflush(stdout);
 }
 
