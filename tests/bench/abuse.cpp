@@ -2,8 +2,9 @@
 // Abuse of a TLS port from many loopback addresses, for measuring what a good client feels of it. It works until SIGTERM, then prints one
 // JSON line. Only 127.0.0.0/8 is ever connected to.
 //   abuse slow  --port P --count N    N connections that send a byte of their handshake now and then; each that is cut is opened again
-//   abuse idle  --port P --count N --ca F --cert F --key F   N whole handshakes of a good certificate, then silence; prints {"open":N} when all stand
+//   abuse idle  --port P --count N --ca F --cert F --key F   N whole handshakes of a good certificate, then silence
 //   abuse flood --port P --rate R     R connections a second that send a hello, wait for the server's answer (which costs it most) and go
+// It prints {"open":N} when it has its full weight: all idle ones stand, or it has worked for a second.
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
@@ -20,6 +21,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "connectors/protocol/loop.hpp"
 #include "crypto/tls.hpp"
@@ -74,6 +76,7 @@ class Abuse {
   };
 
   void tick() {
+    if (options_.kind != "idle" && now_us() - begun_ > 1'000'000) tell();
     if (options_.kind == "flood") {
       const auto due = static_cast<std::uint64_t>(static_cast<double>(now_us() - begun_) * options_.rate / 1e6);
       for (; opened_ < due && all_.size() < 4096; ) open();
@@ -131,11 +134,13 @@ class Abuse {
     c.stands = true;
     ++standing_;
     if (options_.kind == "flood") bufferevent_write(c.stream.get(), hello_.data(), hello_.size());
-    if (options_.kind == "idle" && standing_ == options_.count && !told_) {
-      told_ = true;
-      std::printf("{\"open\":%zu}\n", standing_);
-      std::fflush(stdout);
-    }
+    if (options_.kind == "idle" && standing_ == options_.count) tell();
+  }
+
+  void tell() {
+    if (std::exchange(told_, true)) return;
+    std::printf("{\"open\":%zu}\n", standing_);
+    std::fflush(stdout);
   }
 
   void answered(Connection& c) {

@@ -11,7 +11,7 @@ import threading
 import time
 
 from gateways import Postern, Rig
-from processes import memory_mib, say, used_since, wait_for
+from processes import memory_mib, say, start, used_since, wait_for
 
 
 def median(runs, key):
@@ -141,16 +141,17 @@ def abuse(rig, options):
         for kind, attack in (("slow", ["--count", 500]), ("idle", ["--count", connections, *rig.client_tls()]), ("flood", ["--rate", 2000])):
             runs = []
             for _ in range(options.runs):
-                result, first, command = {}, gateway.next, [str(word) for word in (rig.bench("abuse"), kind, "--port", gateway.port, *attack)]
+                result, first, command = {}, gateway.next, [rig.bench("abuse"), kind, "--port", gateway.port, *attack]
                 if kind == "idle":
-                    attacker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+                    attacker = start(command, stdout=subprocess.PIPE, text=True)
                     attacker.stdout.readline()   # all of them stand
                 good = threading.Thread(target=lambda: result.update(gateway.load(**words)))
                 good.start()
                 # The good client was there before the attack: its connections are open.
                 wait_for("the good client's first answer", lambda: gateway.is_accepted(first))
                 if kind != "idle":
-                    attacker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+                    attacker = start(command, stdout=subprocess.PIPE, text=True)
+                    attacker.stdout.readline()   # it has its full weight
                 begun = time.monotonic()
                 wait_for("a new client's way in", lambda: accepts(gateway), 60)
                 result["new_client_s"] = time.monotonic() - begun

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateways that are measured and what stands around them: ours and Kannel, each with the same SMS centre, the same ledger, and the same
 load client, in a folder of its own."""
+import atexit
 import getpass
 import json
 import os
@@ -9,7 +10,7 @@ import signal
 import socket
 import subprocess
 
-from processes import Group, wait_for
+from processes import Group, start, wait_for
 
 ENTRY, HEAD = 48, 64   # of a ledger: ledger.hpp
 
@@ -79,6 +80,7 @@ class Rig:
         path = self.memory / f"postern-ledger-{os.getpid()}-{self.number}"
         with open(path, "wb") as out:
             out.truncate(HEAD + self.entries * ENTRY)
+        atexit.register(path.unlink, missing_ok=True)
         return path
 
     def server_tls(self):
@@ -92,7 +94,7 @@ class Peer:
     """A measuring program that says its port first and its figures on SIGTERM."""
 
     def __init__(self, program, *words):
-        self.process = subprocess.Popen([str(word) for word in (program, *words)], stdout=subprocess.PIPE, text=True)
+        self.process = start((program, *words), stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         if not line:
             raise SystemExit(f"bench: {program} did not start")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a measurement needs to know of processes and of the machine: what they used, and how to start and end them."""
+import atexit
 import json
 import os
 import pathlib
@@ -28,6 +29,22 @@ def machine(bench):
 def end_well():
     """An end from outside ends what was started, too."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+STARTED = []
+
+
+def start(words, **more):
+    """A process that does not outlive this one, however it ends."""
+    STARTED.append(subprocess.Popen([str(word) for word in words], **more))
+    return STARTED[-1]
+
+
+@atexit.register
+def end_all():
+    for process in STARTED:
+        if process.poll() is None:
+            process.kill()
 
 
 def new_folder():
@@ -75,7 +92,7 @@ class Group:
     def again(self, name):
         command, more = self.commands[name]
         with open(self.folder / f"{name}.log", "a") as log:
-            self.processes[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **more)
+            self.processes[name] = start(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **more)
 
     def kill(self, name):
         self.processes[name].send_signal(signal.SIGKILL)
