@@ -2,7 +2,6 @@
 // The verbs halt and resume: stop what must not go out, see who had got it, let it go on.
 #include <fmt/core.h>
 
-#include <cctype>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -11,6 +10,7 @@
 
 #include "admin/cli/output.hpp"
 #include "admin/cli/session.hpp"
+#include "admin/cli/span.hpp"
 #include "admin/cli/verbs.hpp"
 
 namespace postern::cli {
@@ -20,22 +20,6 @@ void set(control::HaltWhat& what, const HaltOptions& options) {
   what.set_kind(options.kind);
   what.set_name(options.name);
   what.set_reason(options.reason);
-}
-
-// "90m", "24h", "7d" in milliseconds.
-std::optional<std::int64_t> span_ms(const std::string& text) {
-  if (text.size() < 2 || text.size() > 6) return std::nullopt;
-  std::int64_t count = 0;
-  for (std::size_t i = 0; i + 1 < text.size(); ++i) {
-    if (std::isdigit(static_cast<unsigned char>(text[i])) == 0) return std::nullopt;
-    count = count * 10 + (text[i] - '0');
-  }
-  switch (text.back()) {
-    case 'm': return count * 60'000;
-    case 'h': return count * 3'600'000;
-    case 'd': return count * 86'400'000;
-    default: return std::nullopt;
-  }
 }
 
 std::string quoted(const std::string& text) {
@@ -95,8 +79,8 @@ int halt_list(const Common& common) {
 }
 
 int halt_report(const Common& common, const HaltOptions& options) {
-  const std::optional<std::int64_t> span = span_ms(options.since);
-  if (!span) return failed("--since '" + options.since + "' is no span; write 90m, 24h or 7d"), kUsage;
+  const std::optional<std::int64_t> span = span_ms(options.last);
+  if (!span) return failed("--last: '" + options.last + "' is no span of time; write 90m, 24h or 7d"), kUsage;
   Result<Session> session = Session::open(common.socket);
   if (!session) return failed(session.what());
   std::ofstream file;

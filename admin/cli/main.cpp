@@ -241,9 +241,9 @@ void add_halt(CLI::App& app, Line& line) {
     sub->add_option("--reason", line.halt.reason, "why; it stands in the audit log")->required();
   }
   verb(*halt, line, "list", "what is halted", "postern halt list", [&] { return halt_list(line.common); });
-  CLI::App* report = what(verb(*halt, line, "report", "who had got it: each message that left the gateway or may have", "postern halt report template loan-offer --since 24h --out got-it.csv",
+  CLI::App* report = what(verb(*halt, line, "report", "who had got it: each message that left the gateway or may have", "postern halt report template loan-offer --last 24h --out got-it.csv",
                                [&] { return halt_report(line.common, line.halt); }));
-  report->add_option("--since", line.halt.since, "messages accepted so long ago or later: 90m, 24h, 7d");
+  report->add_option("--last", line.halt.last, "of messages accepted in the last so many minutes, hours or days: 90m, 24h, 7d");
   report->add_option("--out", line.halt.out, "a file for the list, as CSV");
   what(verb(app, line, "resume", "let go on what was halted", "postern resume template loan-offer", [&] { return halt_end(line.common, line.halt); }));
 }

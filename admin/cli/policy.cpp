@@ -8,6 +8,7 @@
 
 #include "admin/cli/output.hpp"
 #include "admin/cli/session.hpp"
+#include "admin/cli/span.hpp"
 #include "admin/cli/verbs.hpp"
 
 namespace postern::cli {
@@ -84,21 +85,12 @@ void write(const control::RehearsalFacts& facts) {
   json.print();
 }
 
-// "30d"
-unsigned days_of(const std::string& text) {
-  unsigned days = 0;
-  for (const char c : text.substr(0, text.size() - (text.ends_with('d') ? 1 : 0))) {
-    if (c < '0' || c > '9' || days > 100'000) return 0;
-    days = days * 10 + static_cast<unsigned>(c - '0');
-  }
-  return text.ends_with('d') ? days : 0;
-}
-
 }  // namespace
 
 int policy_rehearse(const Common& common, const PolicyOptions& options) {
-  const unsigned days = days_of(options.last);
-  if (days == 0 || days > 3660) return failed("--last: give days as 1d to 3660d, such as 30d"), kUsage;
+  constexpr std::int64_t kDay = 86'400'000;
+  const std::int64_t span = span_ms(options.last).value_or(0);
+  if (span == 0 || span % kDay != 0) return failed("--last: give days as 1d to 3660d, such as 30d"), kUsage;
   std::ifstream in(options.file, std::ios::binary);
   if (!in) return failed(options.file + ": cannot be read; check that it exists and who may read it");
   const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
@@ -108,7 +100,7 @@ int policy_rehearse(const Common& common, const PolicyOptions& options) {
   control::Request request;
   request.mutable_policy_rehearsal()->mutable_begin()->set_text(text);
   request.mutable_policy_rehearsal()->mutable_begin()->set_name(options.file);
-  request.mutable_policy_rehearsal()->mutable_begin()->set_days(days);
+  request.mutable_policy_rehearsal()->mutable_begin()->set_days(static_cast<std::uint32_t>(span / kDay));
   for (;;) {
     const Result<control::Reply> reply = session->ask(request);
     if (!reply) {

@@ -7,21 +7,13 @@
 
 #include "admin/cli/output.hpp"
 #include "admin/cli/session.hpp"
+#include "admin/cli/span.hpp"
 #include "admin/cli/verbs.hpp"
 
 namespace postern::cli {
 namespace {
 
-constexpr std::int64_t kHourMs = 3'600'000, kMillion = 1'000'000;
-
-// "7d", "12h"
-std::optional<std::int64_t> span_of(const std::string& text) {
-  if (text.size() < 2 || text.size() > 5 || text.find_first_not_of("0123456789") != text.size() - 1) return std::nullopt;
-  const std::int64_t count = std::stoll(text);
-  if (text.back() == 'h') return count * kHourMs;
-  if (text.back() == 'd') return count * 24 * kHourMs;
-  return std::nullopt;
-}
+constexpr std::int64_t kMillion = 1'000'000;
 
 // Of "0.045".
 std::int64_t millionths_of(const std::string& text) {
@@ -43,9 +35,9 @@ std::string price_of(std::int64_t millionths) {
 
 // Every row of the report; nothing when it could not be had, which was told then.
 std::optional<std::vector<control::ReportRow>> rows_of(const Common& common, control::ReportAsk::Kind kind, const std::string& last) {
-  const std::optional<std::int64_t> span = span_of(last);
+  const std::optional<std::int64_t> span = span_ms(last);
   if (!span) {
-    failed("'" + last + "' is no span of time; give so many days or hours, such as 7d or 12h");
+    failed("'" + last + "' is no span of time; write 90m, 12h or 7d");
     return std::nullopt;
   }
   Result<Session> session = Session::open(common.socket);

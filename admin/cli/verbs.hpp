@@ -92,7 +92,7 @@ int audit_verify(const Common& common, const AuditOptions& options);
 
 int audit_check_text(const Common& common, const TraceOptions& options);
 
-struct HaltOptions { std::string kind, name, reason, since = "7d", out; };
+struct HaltOptions { std::string kind, name, reason, last = "7d", out; };
 int halt_begin(const Common& common, const HaltOptions& options);
 int halt_end(const Common& common, const HaltOptions& options);
 int halt_list(const Common& common);

@@ -10,16 +10,9 @@ namespace {
 
 constexpr std::size_t kScanned = 5000, kMaxReason = 500;
 
-std::optional<vault::Halt::Kind> kind_named(const std::string& name) {
-  if (name == "template") return vault::Halt::Kind::template_;
-  if (name == "category") return vault::Halt::Kind::category;
-  if (name == "client") return vault::Halt::Kind::client;
-  return std::nullopt;
-}
-
 // What is meant, with its number; or why nothing can be.
 Result<vault::Halt> halt_of(const vault::Vault& vault, const control::HaltWhat& what) {
-  const std::optional<vault::Halt::Kind> kind = kind_named(what.kind());
+  const std::optional<vault::Halt::Kind> kind = vault::halt_kind_named(what.kind());
   if (!kind) return fail("halt a template, a category or a client");
   const std::optional<std::uint16_t> number = vault.number_of(*kind, what.name());
   if (!number) return fail("there is no " + what.kind() + " '" + what.name().substr(0, 64) + "'" + (*kind == vault::Halt::Kind::category ? "" : " of which a message was ever accepted"));
@@ -79,8 +72,7 @@ Status halt(vault::Vault& vault, const control::HaltAsk& ask, const std::string&
     reply.mutable_halt();
     for (const vault::Halt& halted : halts.all()) {
       control::HaltLine& line = *reply.mutable_halt()->add_halt();
-      const std::string words = halted.words();
-      line.mutable_what()->set_kind(words.substr(0, words.find(' ')));
+      line.mutable_what()->set_kind(std::string(vault::name_of(halted.kind)));
       line.mutable_what()->set_name(halted.name);
       line.mutable_what()->set_reason(halted.reason);
       line.set_actor(halted.actor);

@@ -3,26 +3,20 @@
 
 #include <fmt/core.h>
 
+#include "connectors/protocol/log.hpp"
 #include "gateway/vault/recipient_query.hpp"
 
 namespace postern::reports {
 namespace {
-
-// Enough to see that it is the right one, too little to write to it.
-std::string masked(const std::string& address) {
-  if (const std::size_t at = address.find('@'); at != std::string::npos) return address.substr(0, 1) + "***" + address.substr(at);
-  if (address.size() < 8) return "***";
-  return address.substr(0, 5) + std::string(address.size() - 7, '*') + address.substr(address.size() - 2);
-}
 
 void fill(const wire::RecipientView& view, control::RecipientFacts& facts) {
   const wire::Recipient& r = view.recipient();
   const auto kept = [&facts](const char* what, const std::string& value) {
     if (!value.empty()) facts.add_kept(std::string(what) + " " + value);
   };
-  kept("phone", r.phone().empty() ? "" : "+" + masked(r.phone()));
-  kept("email", r.email().empty() ? "" : masked(r.email()));
-  kept("whatsapp", r.whatsapp().empty() ? "" : "+" + masked(r.whatsapp()));
+  kept("phone", r.phone().empty() ? "" : "+" + log::masked(r.phone()));
+  kept("email", r.email().empty() ? "" : log::masked(r.email()));
+  kept("whatsapp", r.whatsapp().empty() ? "" : "+" + log::masked(r.whatsapp()));
   for (const wire::PushToken& token : r.push()) kept("push", token.platform());
   kept("locale", r.locale());
   kept("time zone", r.time_zone());

@@ -61,7 +61,7 @@ policy::Speed& Gate::speed_of(const policy::SpeedRule& rule) {
 
 engine::Decision Gate::ask(Turn& turn, const Flight& flight, const Step& step) {
   if (const Halt* halt = context_.halts.covering(flight))
-    return {engine::Decision::Kind::hold, 0, "halted-" + std::string(halt->kind == Halt::Kind::template_ ? "template" : halt->kind == Halt::Kind::category ? "category" : "client"), {}, {}};
+    return {engine::Decision::Kind::hold, 0, "halted-" + std::string(name_of(halt->kind)), {}, {}};
   const policy::Policy& policy = context_.config->policy;
   if (policy.is_empty() && !context_.recipients.any()) return {};
   const Content* content = turn.content(flight);

@@ -45,14 +45,22 @@ bool Halt::covers(const Flight& flight) const {
   return false;
 }
 
-std::string Halt::words() const {
+std::string_view name_of(Halt::Kind kind) {
   switch (kind) {
-    case Kind::template_: return "template " + name;
-    case Kind::category: return "category " + name;
-    case Kind::client: return "client " + name;
+    case Halt::Kind::template_: return "template";
+    case Halt::Kind::category: return "category";
+    case Halt::Kind::client: return "client";
   }
-  return name;
+  return "?";
 }
+
+std::optional<Halt::Kind> halt_kind_named(std::string_view name) {
+  for (const Halt::Kind kind : {Halt::Kind::template_, Halt::Kind::category, Halt::Kind::client})
+    if (name_of(kind) == name) return kind;
+  return std::nullopt;
+}
+
+std::string Halt::words() const { return std::string(name_of(kind)) + " " + name; }
 
 Status Halts::open() {
   const Result<std::optional<Bytes>> kept = store_.kept(store::Kept::halts);

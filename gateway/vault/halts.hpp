@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gateway/store/store.hpp"
@@ -26,6 +27,8 @@ struct Halt {
   bool covers(const Flight& flight) const;
   std::string words() const;    // "template loan-offer"
 };
+std::string_view name_of(Halt::Kind kind);   // "template", "category", "client"
+std::optional<Halt::Kind> halt_kind_named(std::string_view name);
 
 class Halts {
  public:

@@ -107,10 +107,7 @@ const config::Client* Intake::client_of(const Peer& peer, const std::string& ide
   return client == config.clients.end() ? nullptr : &client->second;
 }
 
-void Intake::submit(Turn& turn, Peer& peer, const wire::Submit& as_sent) {
-  const std::optional<wire::Submit> whole = completed(as_sent);
-  if (const std::string& why = context_.recipients.failure(); !why.empty()) return turn.fail_with(why);
-  const wire::Submit& submit = whole ? *whole : as_sent;
+void Intake::submit(Turn& turn, Peer& peer, const wire::Submit& submit) {
   wire::Verdict& verdict = *peer.out.add_verdict();
   verdict.set_tag(submit.tag());
   const config::Client* client = client_of(peer, submit.identity());
@@ -143,22 +140,25 @@ void Intake::submit(Turn& turn, Peer& peer, const wire::Submit& as_sent) {
     for (const templates::Fault& f : draft.faults) add_problem(verdict, f.pointer, f.code, f.detail);
     return refuse(turn, client->name, submit, verdict, wire::Verdict::FORBIDDEN, "forbidden");
   }
-  check_recipient(submit, draft);
-  if (draft.faults.empty()) choose_scenario(*client, submit, draft);
+  const std::optional<wire::Submit> filled = completed(submit);
+  if (const std::string& why = context_.recipients.failure(); !why.empty()) return turn.fail_with(why);
+  const wire::Submit& whole = filled ? *filled : submit;
+  check_recipient(whole, draft);
+  if (draft.faults.empty()) choose_scenario(*client, whole, draft);
   check_times(turn.now(), submit, draft);
-  if (draft.faults.empty()) plan(*client, submit, draft);
+  if (draft.faults.empty()) plan(*client, whole, draft);
   if (!draft.faults.empty()) {
     for (const templates::Fault& f : draft.faults) add_problem(verdict, f.pointer, f.code, f.detail);
     const wire::Verdict::Outcome outcome = draft.forbidden ? wire::Verdict::FORBIDDEN : wire::Verdict::INVALID;
     return refuse(turn, client->name, submit, verdict, outcome, draft.faults.front().code);
   }
-  if (!prefix_open(turn, *client, submit, draft, verdict)) return;
+  if (!prefix_open(turn, *client, whole, draft, verdict)) return;
   if (submit.validate_only()) {
     verdict.set_outcome(wire::Verdict::VALID);
     ++context_.metrics.verdicts[{client->name, "valid"}];
     return;
   }
-  accept(turn, *client, submit, draft, verdict);
+  accept(turn, *client, whole, draft, verdict);
 }
 
 // What goes to a number costs, and may be what somebody asks for in order to be paid. Refusals are counted and no leaf each: a flood of
@@ -284,9 +284,13 @@ std::optional<wire::Submit> Intake::completed(const wire::Submit& submit) const 
   if (submit.recipient().reference().empty()) return std::nullopt;
   const Recipient* known = context_.recipients.find(submit.recipient().reference(), {});
   if (known == nullptr) return std::nullopt;
+  const wire::Recipient& named = submit.recipient();
+  const bool own_address = !named.phone().empty() || !named.email().empty() || !named.whatsapp().empty() || named.push_size() > 0;
+  const bool adds = (!own_address && known->has_address()) || (named.locale().empty() && !known->locale.empty()) ||
+                    (named.time_zone().empty() && !known->time_zone.empty()) || (named.preferred().empty() && !known->preferred.empty());
+  if (!adds) return std::nullopt;
   wire::Submit whole = submit;
   wire::Recipient& r = *whole.mutable_recipient();
-  const bool own_address = !r.phone().empty() || !r.email().empty() || !r.whatsapp().empty() || r.push_size() > 0;
   // Addresses are taken together: what a client names replaces all that is kept, or a number it withholds would be used after all.
   if (!own_address) {
     r.set_phone(known->phone);

@@ -55,7 +55,7 @@ class Intake {
   // True when the key settled the matter: replayed or reused.
   bool settled_by_key(Turn& turn, const config::Client& client, const wire::Submit& submit, wire::Verdict& verdict);
   void check_words(const config::Client& client, const wire::Submit& submit, Draft& draft) const;
-  // With what is kept of the customer where the submit leaves it out.
+  // With what is kept of the customer where the submit leaves it out; nothing where there is nothing to add.
   std::optional<wire::Submit> completed(const wire::Submit& submit) const;
   void check_recipient(const wire::Submit& submit, Draft& draft) const;
   void check_times(TimeMs now, const wire::Submit& submit, Draft& draft) const;

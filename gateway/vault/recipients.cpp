@@ -47,13 +47,13 @@ const Recipient* Recipients::find(const std::string& reference, const std::strin
   return nullptr;
 }
 
-std::uint64_t Recipients::save(const std::string& reference, const std::string& address, Recipient recipient, store::Batch& batch) {
+void Recipients::save(const std::string& reference, const std::string& address, Recipient recipient, store::Batch& batch) {
   const std::vector<std::uint64_t> numbers = persons_of(keys_, reference, address);
   const std::uint64_t person = numbers.front();
   const FieldKey* key = persons_.find_or_make(person, batch);
   if (key == nullptr) {
     failure_ = persons_.failure();
-    return person;
+    return;
   }
   any_ = true;
   Bytes plain = encode(recipient);
@@ -66,7 +66,6 @@ std::uint64_t Recipients::save(const std::string& reference, const std::string& 
     batch.dropped_recipients.push_back(numbers[i]);
     rows_[numbers[i]].reset();
   }
-  return person;
 }
 
 const ConsentRecord* Recipients::consent(const Content& content, Category purpose, Channel channel) {

@@ -31,8 +31,8 @@ class Recipients {
 
   // Null when nothing is known. By the bank's reference, or by an address of one who has none.
   const Recipient* find(const std::string& reference, const std::string& address);
-  // Written with the turn's batch. Returns the person.
-  std::uint64_t save(const std::string& reference, const std::string& address, Recipient recipient, store::Batch& batch);
+  // Written with the turn's batch.
+  void save(const std::string& reference, const std::string& address, Recipient recipient, store::Batch& batch);
 
   // What the customer to whom this content goes said last of this purpose on this channel: under the reference, or from any address that the
   // message or the bank knows.

@@ -48,7 +48,7 @@ def recipients(bank, check):
     status, _, body = bank.client("marketing").ask("GET", path)
     check(status == 403, "another department may not look", (status, body))
     shown = json.loads(bank.postern("recipient", "show", "customer 1", "--json").stdout)
-    check("phone +38067*****31" in shown["kept"], "administrators see enough of the number", shown)
+    check("phone +38067***031" in shown["kept"], "administrators see enough of the number", shown)
     status, _, _ = core.ask("DELETE", path)
     status_after, _, body = core.ask("POST", "/v1/messages", json.dumps(message("service", "customer 1")))
     check(status == 200 and status_after == 422, "what is forgotten is used no more", (status, status_after, body))
