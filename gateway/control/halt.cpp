@@ -88,7 +88,7 @@ Status halt(vault::Vault& vault, const control::HaltAsk& ask, const std::string&
   if (ask.has_begin()) {
     if (what.reason().empty() || what.reason().size() > kMaxReason) return no("say why, in at most 500 bytes: it stands in the audit log");
     if (halted) return no(meant->words() + " is halted already");
-    if (halts.all().size() >= vault::Halts::kMost) return no("no more than " + std::to_string(vault::Halts::kMost) + " halts at a time; resume what is over");
+    if (halts.all().size() >= vault::KeptHalts::kMost) return no("no more than " + std::to_string(vault::KeptHalts::kMost) + " halts at a time; resume what is over");
     meant->actor = actor;
     meant->at_ms = vault.now();
     const Result<std::size_t> called_back = vault.halt(std::move(*meant));

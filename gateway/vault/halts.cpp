@@ -11,30 +11,45 @@ namespace {
 constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kPage = 500;
 
-std::optional<std::vector<Halt>> decode(ByteView bytes, bool& looking) {
+}  // namespace
+
+Bytes encode(const KeptHalts& kept) {
+  Bytes bytes;
+  ByteWriter out(bytes);
+  out.u8(kVersion);
+  out.u8(kept.looking ? 1 : 0);
+  out.u8(static_cast<std::uint8_t>(kept.halts.size()));
+  for (const Halt& halt : kept.halts) {
+    out.u8(static_cast<std::uint8_t>(halt.kind));
+    out.u16(halt.number);
+    out.text8(halt.name);
+    out.text8(halt.actor);
+    out.text16(halt.reason);
+    out.i64(halt.at_ms);
+  }
+  return bytes;
+}
+
+std::optional<KeptHalts> decode_kept_halts(ByteView bytes) {
   ByteReader in(bytes);
-  std::vector<Halt> halts;
+  KeptHalts kept;
   if (in.u8() != kVersion) return std::nullopt;
   const std::uint8_t marks = in.u8(), count = in.u8();
-  if (marks > 1 || count > Halts::kMost) return std::nullopt;
-  looking = marks == 1;
+  if (marks > 1 || count > KeptHalts::kMost) return std::nullopt;
+  kept.looking = marks == 1;
   for (std::uint8_t i = 0; i < count && in.ok(); ++i) {
-    Halt halt;
-    const std::uint8_t kind = in.u8();
-    if (kind < 1 || kind > 3) return std::nullopt;
-    halt.kind = static_cast<Halt::Kind>(kind);
+    Halt& halt = kept.halts.emplace_back();
+    halt.kind = static_cast<Halt::Kind>(in.u8());
+    if (name_of(halt.kind) == "?") return std::nullopt;
     halt.number = in.u16();
     halt.name = in.text8();
     halt.actor = in.text8();
     halt.reason = in.text16();
     halt.at_ms = in.i64();
-    halts.push_back(std::move(halt));
   }
   if (!in.finish()) return std::nullopt;
-  return halts;
+  return kept;
 }
-
-}  // namespace
 
 bool Halt::covers(const Flight& flight) const {
   switch (kind) {
@@ -66,59 +81,45 @@ Status Halts::open() {
   const Result<std::optional<Bytes>> kept = store_.kept(store::Kept::halts);
   if (!kept) return fail(kept.what());
   if (!*kept) return {};
-  std::optional<std::vector<Halt>> halts = decode(**kept, looking_);
-  if (!halts) return fail("what was halted cannot be read; restore the store from a backup");
-  now_ = durable_ = std::move(*halts);
-  durable_looking_ = looking_;
+  std::optional<KeptHalts> decoded = decode_kept_halts(**kept);
+  if (!decoded) return fail("what was halted cannot be read; restore the store from a backup");
+  now_ = durable_ = std::move(*decoded);
   return {};
 }
 
 const Halt* Halts::find(Halt::Kind kind, std::uint16_t number) const {
-  const auto found = std::ranges::find_if(now_, [&](const Halt& h) { return h.kind == kind && h.number == number; });
-  return found == now_.end() ? nullptr : &*found;
+  const auto found = std::ranges::find_if(now_.halts, [&](const Halt& h) { return h.kind == kind && h.number == number; });
+  return found == now_.halts.end() ? nullptr : &*found;
 }
 
 const Halt* Halts::covering(const Flight& flight) const {
-  const auto found = std::ranges::find_if(now_, [&](const Halt& h) { return h.covers(flight); });
-  return found == now_.end() ? nullptr : &*found;
+  const auto found = std::ranges::find_if(now_.halts, [&](const Halt& h) { return h.covers(flight); });
+  return found == now_.halts.end() ? nullptr : &*found;
 }
 
 void Halts::add(Halt halt, store::Batch& batch) {
-  now_.push_back(std::move(halt));
+  now_.halts.push_back(std::move(halt));
   keep(batch);
 }
 
 void Halts::remove(Halt::Kind kind, std::uint16_t number, store::Batch& batch) {
-  std::erase_if(now_, [&](const Halt& h) { return h.kind == kind && h.number == number; });
+  std::erase_if(now_.halts, [&](const Halt& h) { return h.kind == kind && h.number == number; });
   look_again(batch);
 }
 
 void Halts::look_again(store::Batch& batch) {
-  looking_ = true;
+  now_.looking = true;
   next_ = 0;
   keep(batch);
 }
 
 void Halts::keep(store::Batch& batch) {
-  Bytes bytes;
-  ByteWriter out(bytes);
-  out.u8(kVersion);
-  out.u8(looking_ ? 1 : 0);
-  out.u8(static_cast<std::uint8_t>(now_.size()));
-  for (const Halt& halt : now_) {
-    out.u8(static_cast<std::uint8_t>(halt.kind));
-    out.u16(halt.number);
-    out.text8(halt.name);
-    out.text8(halt.actor);
-    out.text16(halt.reason);
-    out.i64(halt.at_ms);
-  }
-  batch.kept.emplace_back(store::Kept::halts, std::move(bytes));
+  batch.kept.emplace_back(store::Kept::halts, encode(now_));
   changed_ = true;
 }
 
 void Halts::step(Turn& turn) {
-  if (!looking_) return;
+  if (!now_.looking) return;
   const Result<std::vector<store::FlightRow>> rows = store_.scan(next_, kPage);
   if (!rows) return turn.fail_with(rows.what());
   for (const store::FlightRow& row : *rows) {
@@ -129,18 +130,19 @@ void Halts::step(Turn& turn) {
     if (std::ranges::any_of(flight->plan, &Step::held)) turn.advance(*flight, engine::Resume{});
   }
   if (rows->size() == kPage) return;
-  looking_ = false;
+  now_.looking = false;
   keep(turn.batch());
 }
 
 void Halts::turn_over(bool committed) {
+  const bool changed = std::exchange(changed_, false);
   if (committed) {
     after_ = next_;
-    if (std::exchange(changed_, false)) durable_ = now_, durable_looking_ = looking_;
-    return;
+    if (changed) durable_ = now_;
+  } else {
+    next_ = after_;
+    if (changed) now_ = durable_;
   }
-  next_ = after_;
-  if (std::exchange(changed_, false)) now_ = durable_, looking_ = durable_looking_;
 }
 
 }  // namespace postern::vault

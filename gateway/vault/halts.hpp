@@ -30,14 +30,22 @@ struct Halt {
 std::string_view name_of(Halt::Kind kind);   // "template", "category", "client"
 std::optional<Halt::Kind> halt_kind_named(std::string_view name);
 
+// What is kept of them: the list, and whether messages are still to be looked at. Bounded; nothing for bytes that encode() does not make.
+struct KeptHalts {
+  static constexpr std::size_t kMost = 200;
+  std::vector<Halt> halts;
+  bool looking = false;
+};
+Bytes encode(const KeptHalts& kept);
+std::optional<KeptHalts> decode_kept_halts(ByteView bytes);
+
 class Halts {
  public:
   explicit Halts(store::Store& store) : store_(store) {}
-  static constexpr std::size_t kMost = 200;
 
   Status open();
 
-  const std::vector<Halt>& all() const { return now_; }
+  const std::vector<Halt>& all() const { return now_.halts; }
   const Halt* find(Halt::Kind kind, std::uint16_t number) const;
   // The one that stops this message; null: none does.
   const Halt* covering(const Flight& flight) const;
@@ -50,15 +58,15 @@ class Halts {
 
   // Looks at the next page of messages, if there is anything to look for.
   void step(Turn& turn);
-  bool busy() const { return looking_; }
+  bool busy() const { return now_.looking; }
   void turn_over(bool committed);
 
  private:
   void keep(store::Batch& batch);
 
   store::Store& store_;
-  std::vector<Halt> now_, durable_;
-  bool looking_ = false, durable_looking_ = false, changed_ = false;
+  KeptHalts now_, durable_;
+  bool changed_ = false;
   MessageKey after_ = 0, next_ = 0;
 };
 
