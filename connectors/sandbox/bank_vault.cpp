@@ -44,6 +44,22 @@ wait = "2d"
 channel = "sms"
 )";
 
+constexpr std::string_view kOfferScenario = R"(# SPDX-License-Identifier: Apache-2.0
+# What a customer reads best when he is with the bank anyway: just after his next payment by card, in three days at the latest.
+name = "offer"
+categories = ["service", "marketing"]
+deadline = "1d"
+start_on = ["card-payment"]
+start_by = "3d"
+
+[[steps]]
+channel = "push"
+wait = "10m"
+
+[[steps]]
+channel = "sms"
+)";
+
 constexpr std::string_view kAlertScenario = R"(# SPDX-License-Identifier: Apache-2.0
 # A suspicious charge: ask, one way after the other, until the customer has answered.
 name = "alert"
@@ -370,6 +386,7 @@ std::vector<BankFile> vault_files(const Bank& bank, const std::string& user) {
           file("etc/scenarios/otp.toml", kOtpScenario),
           file("etc/scenarios/alert.toml", kAlertScenario),
           file("etc/scenarios/papers.toml", kPapersScenario),
+          file("etc/scenarios/offer.toml", kOfferScenario),
           file("etc/scenarios/payment.toml", kPaymentScenario),
           file("etc/scenarios/statement.toml", kStatementScenario),
           file("etc/scenarios/campaign.toml", kCampaignScenario),

@@ -66,6 +66,8 @@ struct Scenario {
   Order order = Order::as_written;
   bool escalate = false;                // every step, until the customer answers
   std::vector<std::string> stop_on;     // events of the bank's systems that end it
+  std::vector<std::string> start_on;    // and those that begin it
+  std::chrono::milliseconds start_by{}; // when it begins without them; 0 where it waits for none
   std::vector<ScenarioStep> steps;
 };
 

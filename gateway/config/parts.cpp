@@ -71,6 +71,14 @@ ScenarioStep read_step(Section& section, const Scenario& scenario, policy::Vocab
   return step;
 }
 
+std::vector<std::string> read_events(Section& root, std::string_view key) {
+  std::vector<std::string> events = root.texts(key);
+  if (events.size() > kMaxEvents) root.fault(key, "at most 8 events can be named here");
+  for (const std::string& event : events)
+    if (event.empty() || event.size() > kMaxEventName) root.fault(key, "an event's name has 1 to 64 characters");
+  return events;
+}
+
 void check_steps(std::vector<Section>& steps, const Scenario& scenario) {
   std::chrono::milliseconds waits{0};
   const std::size_t count = scenario.steps.size();
@@ -187,10 +195,16 @@ Scenario read_scenario(Section& root, policy::Vocabulary& vocabulary) {
   scenario.deadline = root.duration("deadline", std::nullopt, 1s, 24h * 365);
   scenario.order = root.choice<Order>("order", Order::as_written, {{"as-written", Order::as_written}, {"cheapest", Order::cheapest}, {"preferred", Order::preferred}});
   scenario.escalate = root.boolean("escalate", false);
-  scenario.stop_on = root.texts("stop_on");
-  if (scenario.stop_on.size() > kMaxStopEvents) root.fault("stop_on", "at most 8 events can end a scenario");
-  for (const std::string& event : scenario.stop_on)
-    if (event.empty() || event.size() > kMaxEventName) root.fault("stop_on", "an event's name has 1 to 64 characters");
+  scenario.stop_on = read_events(root, "stop_on");
+  scenario.start_on = read_events(root, "start_on");
+  if (scenario.start_on.empty()) {
+    if (root.has("start_by")) root.fault("start_by", "goes with start_on = [\"...\"], the events that it would wait for; without them leave it out");
+  } else {
+    scenario.start_by = root.duration("start_by", std::nullopt, 1s, 24h * 90);
+    for (const std::string& event : scenario.start_on)
+      if (std::ranges::find(scenario.stop_on, event) != scenario.stop_on.end())
+        root.fault("start_on", "'" + event + "' is in stop_on too, which comes first: it would never begin anything");
+  }
   std::vector<Section> steps = root.sections("steps");
   for (Section& section : steps) scenario.steps.push_back(read_step(section, scenario, vocabulary));
   check_steps(steps, scenario);

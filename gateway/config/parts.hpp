@@ -24,6 +24,8 @@ std::int64_t read_price(Section& section, std::string_view key);
 //   order = "as-written"            # or cheapest, preferred
 //   escalate = false                # true: every step, until the customer answers
 //   stop_on = ["upload"]            # events of the bank's systems that end it
+//   start_on = ["transaction"]      # and those that begin it, while it waits for them
+//   start_by = "3d"                 # when it begins without them
 //   [[steps]]
 //   channel = "push"                # or, instead of everything else: pause = "3d"
 //   wait = "10s"                    # then the next step; the last step may leave it out

@@ -6,7 +6,7 @@
 namespace postern {
 namespace {
 
-constexpr std::uint8_t kFirstVersion = 1, kSecondVersion = 2, kVersion = 3;
+constexpr std::uint8_t kFirstVersion = 1, kSecondVersion = 2, kThirdVersion = 3, kVersion = 4;
 
 // Times are kept as differences from the acceptance in 5 bytes: 17 years in milliseconds, to either side, for a clock that was put
 // back makes times before it. 0 is no time; what is not before the acceptance is one more than its difference.
@@ -124,8 +124,10 @@ Bytes encode(const Flight& f) {
     if (s.only_if != 0) out.u32(s.only_if);
     if (s.unless != 0) out.u32(s.unless);
   }
-  out.u8(static_cast<std::uint8_t>(f.stop_on.size()));
-  for (const std::string& event : f.stop_on) out.text8(event);
+  for (const auto* events : {&f.stop_on, &f.start_on}) {
+    out.u8(static_cast<std::uint8_t>(events->size()));
+    for (const std::string& event : *events) out.text8(event);
+  }
   out.u8(static_cast<std::uint8_t>(f.attempts.size()));
   for (const Attempt& a : f.attempts) {
     out.u8(a.step);
@@ -192,9 +194,13 @@ std::optional<Flight> decode_flight(MessageKey key, ByteView row) {
     good = good && known(s.channel) && known(s.until) && flags < 128 && s.only_if <= kAllNews && s.unless <= kAllNews && !(s.together && i == 0);
     f.plan.push_back(s);
   }
-  const std::uint8_t events = first ? 0 : in.u8();
-  if (events > kMaxStopEvents) return std::nullopt;
-  for (std::uint8_t i = 0; i < events && in.ok(); ++i) f.stop_on.push_back(in.text8());
+  const auto read_events = [&in, &good](std::vector<std::string>& events) {
+    const std::uint8_t count = in.u8();
+    good = good && count <= kMaxEvents;
+    for (std::uint8_t i = 0; i < count && in.ok() && good; ++i) events.push_back(in.text8());
+  };
+  if (version > kFirstVersion) read_events(f.stop_on);
+  if (version > kThirdVersion) read_events(f.start_on);
   const std::uint8_t attempts = in.u8();
   if (attempts > kMaxAttempts) return std::nullopt;
   for (std::uint8_t i = 0; i < attempts && in.ok(); ++i) {

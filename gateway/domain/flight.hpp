@@ -19,7 +19,7 @@ using ConnectorId = std::uint16_t;  // a small stable number that the store keep
 using ClientId = std::uint16_t;
 using TemplateId = std::uint16_t;
 
-inline constexpr std::size_t kMaxSteps = 16, kMaxStopEvents = 8, kMaxEventName = 64;
+inline constexpr std::size_t kMaxSteps = 16, kMaxEvents = 8, kMaxEventName = 64;
 inline constexpr std::size_t kMaxAttempts = 64;
 inline constexpr std::size_t kMaxParts = 64;
 
@@ -83,11 +83,14 @@ struct Flight {
   bool no_more = false;           // nothing else begins while an attempt is in doubt: twice is worse than never
   bool put_back = false;          // nothing else begins at all: it was put back to an older state, and may have been sent since
   std::vector<std::string> stop_on;  // events of the bank's systems that end it
+  std::vector<std::string> start_on; // and those that begin it, while it is scheduled
   std::vector<Attempt> attempts;
   std::uint64_t last_leaf = 0;    // sequence + 1 of its newest audit leaf: the trace walks back from there
 
   // The stage that begins at `first` ends before this step.
   std::size_t stage_end(std::size_t first) const;
+  // Events of the bank's systems change it: it is found by its person while it lasts.
+  bool is_journey() const { return !stop_on.empty() || !start_on.empty(); }
   // Where it stands: mostly in one queue, in several while a stage of several steps is under way.
   Queue queue() const;
   std::vector<Queue> other_queues() const;

@@ -74,9 +74,17 @@ class Turn {
   }
 
   void on(const Signal& signal) {
-    if (is_final(f_.state) || std::ranges::find(f_.stop_on, signal.event) == f_.stop_on.end()) return ignore();
+    const auto names = [&signal](const std::vector<std::string>& events) { return std::ranges::find(events, signal.event) != events.end(); };
+    const bool begins = f_.state == MessageState::scheduled && now_ < f_.deadline_ms && names(f_.start_on);
+    if (is_final(f_.state) || (!begins && !names(f_.stop_on))) return ignore();
     say(EventType::signalled, -1, signal.event);
-    finish(std::ranges::any_of(f_.attempts, customer_has_it) ? MessageState::reached : MessageState::cancelled, "event-" + signal.event);
+    if (names(f_.stop_on)) return stopped_by(signal.event);
+    f_.state = MessageState::active;
+    begin_stage(0, {});
+  }
+
+  void stopped_by(const std::string& event) {
+    finish(std::ranges::any_of(f_.attempts, customer_has_it) ? MessageState::reached : MessageState::cancelled, "event-" + event);
   }
 
   void on(const Handed& handed) {

@@ -26,7 +26,7 @@ struct Cancel {                     // the client or an administrator
 struct Move {                       // another time to begin, for a message that has not begun
   TimeMs send_at_ms = 0, deadline_ms = 0;
 };
-struct Signal {                     // a bank's system tells that something happened
+struct Signal {                     // a bank's system tells that something happened, which ends the flight or begins it
   std::string event;
 };
 struct Resume {};                   // what a policy holds without a time may be looked at again

@@ -358,13 +358,15 @@ void Intake::check_times(TimeMs now, const wire::Submit& submit, Draft& draft) c
   const auto deadline = static_cast<TimeMs>(submit.deadline_ms()), send_at = static_cast<TimeMs>(submit.send_at_ms());
   if (send_at != 0 && (send_at < 0 || send_at > now + kMaxAhead)) draft.fault("/send_at", "too-far", "must be within a year from now");
   else draft.send_at_ms = send_at > now ? send_at : 0;
+  // What waits for an event waits no longer than its scenario says, or its client.
+  if (draft.send_at_ms == 0 && draft.scenario != nullptr && !draft.scenario->start_on.empty()) draft.send_at_ms = now + draft.scenario->start_by.count();
   const TimeMs begin = std::max(now, draft.send_at_ms);
   if (deadline == 0) {
     draft.deadline_ms = draft.scenario == nullptr ? begin : begin + draft.scenario->deadline.count();
     return;
   }
   if (deadline <= now) draft.fault("/deadline", "deadline-passed", "the deadline has passed: the message would never be sent");
-  else if (deadline <= draft.send_at_ms) draft.fault("/deadline", "deadline-before-send-at", "the deadline must be after send_at");
+  else if (deadline <= draft.send_at_ms) draft.fault("/deadline", "deadline-before-send-at", "the deadline must be after send_at, or after the time when its scenario begins at the latest (start_by)");
   else if (deadline > now + kMaxAhead) draft.fault("/deadline", "too-far", "must be within a year from now");
   draft.deadline_ms = deadline;
 }
@@ -511,6 +513,7 @@ void Intake::accept(Turn& turn, const config::Client& client, const wire::Submit
   flight.plan = std::move(draft.steps);
   flight.escalate = draft.scenario->escalate;
   flight.stop_on = draft.scenario->stop_on;
+  flight.start_on = draft.scenario->start_on;
   // One person is found by any of the addresses; the phone tells most, then e-mail, then a token.
   const wire::Recipient& r = submit.recipient();
   const std::string& whom = !r.phone().empty() ? r.phone() : !r.email().empty() ? r.email() : draft.content.payloads.front().address;

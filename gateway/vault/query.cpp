@@ -193,7 +193,9 @@ void Queries::signal(Turn& turn, const config::Client& client, const wire::Signa
   if (ask.event().empty() || ask.event().size() > kMaxEventName || ask.id().empty() == ask.recipient().empty() || ask.recipient().size() > kMaxReference)
     return answer.set_outcome(wire::Answer::BAD_REQUEST);
   const auto tell = [&](Flight& flight) {
-    if (!turn.advance(flight, engine::Signal{ask.event()}).ignored) answer.set_count(answer.count() + 1);
+    if (turn.advance(flight, engine::Signal{ask.event()}).ignored) return;
+    if (is_final(flight.state)) answer.set_count(answer.count() + 1);
+    else answer.set_begun(answer.begun() + 1);
   };
   if (!ask.id().empty()) {
     if (Flight* flight = own_message(turn, client, ask.id(), answer)) {

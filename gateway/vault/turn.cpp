@@ -63,7 +63,7 @@ Flight& Turn::accept(Flight flight, Content content, const audit::Body& body) {
   with_content_.push_back(key);
   touch(slot);
   leaf(EventType::accepted, body, &slot.flight);
-  if (!slot.flight.stop_on.empty()) batch_.journeys.push_back({slot.flight.person, key});
+  if (slot.flight.is_journey()) batch_.journeys.push_back({slot.flight.person, key});
   ++context_.metrics.accepted[lane_of(slot.flight.category)];
   ++context_.metrics.waiting;
   advance(slot.flight, engine::Begin{});
@@ -163,7 +163,7 @@ engine::Outcome Turn::advance(Flight& flight, const engine::Input& input, audit:
   }
   if (outcome.ended) {
     if (has_own_key(flight.category)) drop_content(flight);
-    if (!flight.stop_on.empty()) batch_.dropped_journeys.push_back({flight.person, flight.id.key});
+    if (flight.is_journey()) batch_.dropped_journeys.push_back({flight.person, flight.id.key});
     ++context_.metrics.ended[{std::string(name_of(flight.category)), std::string(name_of(flight.state))}];
     --context_.metrics.waiting;
   }

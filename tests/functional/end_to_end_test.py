@@ -226,11 +226,20 @@ def journeys(bank, check):
     papers["recipient"]["reference"] = "customer-24"
     waiting = core.submit(papers)
     status, _, body = core.ask("POST", "/v1/signals", json.dumps({"event": "upload", "recipient": "customer-25"}))
-    check(status == 200 and body == {"ended": 0}, "another customer's upload ends nothing", (status, body))
+    check(status == 200 and body == {"ended": 0, "begun": 0}, "another customer's upload ends nothing", (status, body))
     status, _, body = core.ask("POST", "/v1/signals", json.dumps({"event": "upload", "recipient": "customer-24"}))
-    check(status == 200 and body == {"ended": 1}, "the customer's own ends the reminder", (status, body))
+    check(status == 200 and body == {"ended": 1, "begun": 0}, "the customer's own ends the reminder", (status, body))
     ended = core.message(waiting)
     check(ended["state"] == "cancelled" and ended["reason"] == "event-upload", "before anything was sent", ended)
+    offer = dict(payment("e2e-offer", phone="+380671100026", scenario="offer"), category="service")
+    offer["recipient"]["reference"] = "customer-26"
+    waiting = core.submit(offer)
+    scheduled = core.message(waiting)
+    check(scheduled["attempts"] == [] and "send_at" in scheduled, "an offer waits for the customer's next payment, three days at most", scheduled)
+    status, _, body = core.ask("POST", "/v1/signals", json.dumps({"event": "card-payment", "recipient": "customer-26"}))
+    check(status == 200 and body == {"ended": 0, "begun": 1}, "just after the payment it is sent", (status, body))
+    reached = wait_for("the offer to be reached", lambda: (m := core.message(waiting))["state"] == "reached" and m)
+    check(len(bank.phones("380671100026")) + len(reached["attempts"]) > 0, "and arrives", reached)
     status, _, body = core.ask("POST", "/v1/signals", json.dumps({"event": "upload"}))
     check(status == 422, "a signal to nobody is refused", (status, body))
 

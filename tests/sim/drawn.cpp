@@ -51,6 +51,7 @@ Submission draw_submission(Chance& chance, std::uint64_t number) {
   const TimeMs life = chance.percent(20) ? chance.from_to(3000, kMinute) : kMinute + chance.delay(kHour);
   f.deadline_ms = life;
   if (chance.percent(15)) f.send_at_ms = chance.from_to(1, life - 1);
+  if (f.send_at_ms != 0 && chance.percent(40)) f.start_on = {"transaction"};
   return s;
 }
 

@@ -97,7 +97,11 @@ void Judge::told_progress(MessageKey key, std::size_t attempt, AttemptState prog
 
 void Judge::told_signal(MessageKey key, const std::string& event) {
   Story& story = stories_[key];
-  if (!story.known || std::ranges::find(story.flight.stop_on, event) == story.flight.stop_on.end()) return;
+  if (!story.known) return;
+  const Flight& f = story.flight;
+  // Rule 4: what waits for this event begins with it.
+  if (f.state == MessageState::scheduled && now_ < f.deadline_ms && std::ranges::find(f.start_on, event) != f.start_on.end()) must_begin_.push_back(key);
+  if (std::ranges::find(f.stop_on, event) == f.stop_on.end()) return;
   story.signal_told = true;
   if (!is_final(story.flight.state)) must_end_.push_back(key);
 }
@@ -379,6 +383,7 @@ void Judge::delivered(MessageKey key, std::size_t attempt, std::uint64_t instanc
 
 void Judge::turn_over(store::Store& store) {
   for (const MessageKey key : must_end_) check(is_final(stories_[key].flight.state), stories_[key], "it was told what ends it, and has not ended");
+  for (const MessageKey key : must_begin_) check(stories_[key].flight.state != MessageState::scheduled, stories_[key], "it was told what begins it, and waits on");
   const Result<std::optional<TimeMs>> due = store.next_due();
   if (due && *due && **due <= now_) {
     for (auto& [key, story] : stories_)

@@ -50,7 +50,7 @@ class Judge {
   void violated(const std::string& what) { if (violation_.empty()) violation_ = what; }
 
   // ---- before a turn: what it is told ----
-  void opens(TimeMs wall, TimeMs steady) { now_ = wall, steady_ = steady, must_end_.clear(), pauses_.clear(); }
+  void opens(TimeMs wall, TimeMs steady) { now_ = wall, steady_ = steady, must_end_.clear(), must_begin_.clear(), pauses_.clear(); }
   void told_result(MessageKey key, std::size_t attempt, const wire::Result& result);
   void told_progress(MessageKey key, std::size_t attempt, AttemptState progress, bool certain);
   void told_signal(MessageKey key, const std::string& event);
@@ -93,7 +93,7 @@ class Judge {
   TimeMs now_ = 0, steady_ = 0;               // as the gateway's clock says, and as time really goes
   std::map<MessageKey, Story> stories_;
   std::set<MessageKey> accepted_;
-  std::vector<MessageKey> must_end_;           // told in this turn what ends them
+  std::vector<MessageKey> must_end_, must_begin_;  // told in this turn what ends them, or begins them
   std::map<std::pair<MessageKey, std::size_t>, std::int64_t> pauses_;
   std::string violation_;
   std::uint64_t digest_ = 0xcbf29ce484222325ULL, leaves_ = 0, commit_ = 0;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Ten deliberate faults of the engine and of how it asks the policy, and three of what is around it: the simulator has to find each within a
+"""Deliberate faults of the engine and of how it asks the policy, and what is around it: the simulator has to find each within a
 thousand seeds, and nothing in the gateway as it is. A fault is one text of one file and what stands there instead; only that file is compiled again, and linked in front
 of the libraries of the build.
 
@@ -50,7 +50,10 @@ MUTANTS = [
     ("a client takes back what is under way", ENGINE,
      "    if (is_final(f_.state) || is_out()) {",
      "    if (is_final(f_.state)) {"),
-    # Beyond the ten: what stands between the engine and the connectors.
+    ("an event begins nothing", ENGINE,
+     "&& now_ < f_.deadline_ms && names(f_.start_on);",
+     "&& f_.send_at_ms <= now_ && names(f_.start_on);"),
+    # What stands between the engine and the connectors.
     ("a hold lasts longer than its rule", ENGINE,
      "    step.again_ms = until;",
      "    step.again_ms = std::min<TimeMs>(until + 30'000, f_.deadline_ms - 1);"),

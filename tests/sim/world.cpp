@@ -108,6 +108,7 @@ class World {
     if (chance_.percent(12)) at(when + chance_.delay(5 * kMinute), [this, number] { cancel(number); });
     if (f.send_at_ms != 0 && chance_.percent(40)) at(when + chance_.delay(f.send_at_ms), [this, number] { move(number); });
     if (!f.stop_on.empty() && chance_.percent(50)) at(when + chance_.delay(life), [this, number] { signal(number, chance_.percent(80) ? "upload" : "other"); });
+    if (!f.start_on.empty() && chance_.percent(70)) at(when + chance_.delay(life), [this, number] { signal(number, "transaction"); });
     submissions_.emplace(number, std::move(s));
   }
 

@@ -190,7 +190,7 @@ http::Response list_response(const wire::Answer& answer) {
 http::Response signal_response(const wire::Answer& answer) {
   if (answer.outcome() != wire::Answer::OK) return to_response(query_refusal(answer));
   std::string body;
-  json::Writer(body).object().key("ended").number(answer.count()).end_object();
+  json::Writer(body).object().key("ended").number(answer.count()).key("begun").number(answer.begun()).end_object();
   return http::json_response(200, std::move(body));
 }
 

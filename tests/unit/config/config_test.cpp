@@ -248,6 +248,11 @@ TEST_F(Configuration, FaultsOfScenariosOfEveryKindHaveTheirPlace) {
   expect_part(scenario(sms + "wait = \"1m\"\n" + sms + "only_if = [\"sms\"]\n"), "sms.toml:8:1: 'sms' is no news of a channel");
   expect_part(scenario("[[steps]]\npause = \"1m\"\nunless = [\"sms.sent\"]\n" + sms), "sms.toml:5:1: a pause sends nothing: 'unless'");
   EXPECT_EQ(scenario(sms + "wait = \"1m\"\n" + sms + "only_if = [\"sms.sent\", \"sms.read\"]\nunless = [\"sms.replied\"]\n"), "");
+  expect_part(scenario("start_on = [\"transaction\"]\n" + sms), "sms.toml:1:1: 'start_by' is missing; add start_by");
+  expect_part(scenario("start_by = \"3d\"\n" + sms), "sms.toml:3:1: goes with start_on");
+  expect_part(scenario("start_on = [\"transaction\"]\nstart_by = \"91d\"\n" + sms), "sms.toml:4:1: ");
+  expect_part(scenario("stop_on = [\"paid\"]\nstart_on = [\"paid\"]\nstart_by = \"3d\"\n" + sms), "sms.toml:4:1: 'paid' is in stop_on too");
+  EXPECT_EQ(scenario("start_on = [\"transaction\"]\nstart_by = \"3d\"\n" + sms), "");
   expect_part(scenario("stop_on = [\"\"]\n" + sms), "sms.toml:3:1: an event's name has 1 to 64 characters");
 }
 

@@ -56,7 +56,8 @@ Flight flight_of(Random& random) {
                       static_cast<std::uint8_t>(random.any()), random.below(2) == 0, i != 0 && random.below(2) == 0,
                       random.below(2) == 0 ? 0 : static_cast<std::uint32_t>(random.any()), time(), random.below(2) == 0, random.below(2) == 0 ? 0 : static_cast<std::uint32_t>(random.below(1U << 28)),
                       random.below(2) == 0 ? 0 : static_cast<std::uint32_t>(random.below(1U << 28))});
-  for (std::size_t left = random.below(kMaxStopEvents + 1); left > 0; --left) f.stop_on.push_back(random.text(kMaxEventName));
+  for (auto* events : {&f.stop_on, &f.start_on})
+    for (std::size_t left = random.below(kMaxEvents + 1); left > 0; --left) events->push_back(random.text(kMaxEventName));
   f.step = static_cast<std::uint8_t>(random.below(steps + 1));
   const AttemptState attempt_states[] = {AttemptState::ready, AttemptState::handed, AttemptState::sent, AttemptState::delivered, AttemptState::read,
                                          AttemptState::replied, AttemptState::refused, AttemptState::unknown, AttemptState::withdrawn};
@@ -99,6 +100,7 @@ void expect_same(const Flight& a, const Flight& b) {
   EXPECT_EQ(a.no_more, b.no_more);
   EXPECT_EQ(a.put_back, b.put_back);
   EXPECT_EQ(a.stop_on, b.stop_on);
+  EXPECT_EQ(a.start_on, b.start_on);
   EXPECT_EQ(a.last_leaf, b.last_leaf);
   EXPECT_EQ(a.step, b.step);
   ASSERT_EQ(a.plan.size(), b.plan.size());

@@ -205,6 +205,68 @@ TEST(Journey, EndsWithItsLastReminder) {
   for (const Happened& what : desk.told) EXPECT_NE(what.type, EventType::double_contact) << "to remind again was meant";
 }
 
+// ---- the best moment ----
+
+Desk offer() {
+  Desk desk({step(Channel::push, Until::delivered, 60'000), step(Channel::email, Until::delivered, 0)});
+  desk.flight.send_at_ms = kStart + 3LL * kDay;
+  desk.flight.deadline_ms = kStart + 4LL * kDay;
+  desk.flight.start_on = {"transaction"};
+  desk.begin();
+  return desk;
+}
+
+TEST(BestMoment, TheEventBeginsWhatWaitsForIt) {
+  Desk desk = offer();
+  EXPECT_EQ(desk.flight.state, MessageState::scheduled);
+  EXPECT_EQ(desk.flight.wake_ms(), kStart + 3LL * kDay);
+  desk.now += kDay;
+  EXPECT_TRUE(desk.say(Signal{"upload"}).ignored) << "another event is not its own";
+  EXPECT_FALSE(desk.say(Signal{"transaction"}).ignored);
+  EXPECT_EQ(desk.flight.state, MessageState::active);
+  ASSERT_EQ(desk.flight.attempts.size(), 1U);
+  EXPECT_EQ(desk.channel(0), Channel::push);
+  EXPECT_EQ(desk.story(), (std::vector<std::string>{"signalled transaction"}));
+  desk.hand();
+  EXPECT_TRUE(desk.say(Signal{"transaction"}).ignored) << "it has begun: another payment changes nothing";
+  desk.sent(0);
+  desk.receipt(0, AttemptState::delivered);
+  expect_ended(desk, MessageState::reached, "delivered");
+}
+
+TEST(BestMoment, WithoutTheEventItBeginsAtItsTime) {
+  Desk desk = offer();
+  desk.wait();
+  EXPECT_EQ(desk.now, kStart + 3LL * kDay);
+  EXPECT_EQ(desk.flight.attempts.size(), 1U);
+}
+
+TEST(BestMoment, TheClientMayStillTakeItBackOrMoveIt) {
+  Desk moved = offer();
+  EXPECT_FALSE(moved.say(Move{kStart + 2LL * kDay, kStart + 4LL * kDay}).too_late);
+  EXPECT_EQ(moved.flight.wake_ms(), kStart + 2LL * kDay);
+  moved.say(Signal{"transaction"});
+  EXPECT_EQ(moved.flight.attempts.size(), 1U);
+  Desk cancelled = offer();
+  cancelled.say(Cancel{});
+  expect_ended(cancelled, MessageState::cancelled, "client");
+  EXPECT_TRUE(cancelled.say(Signal{"transaction"}).ignored);
+}
+
+TEST(BestMoment, NothingBeginsAtTheDeadline) {
+  Desk desk = offer();
+  desk.now = desk.flight.deadline_ms;
+  EXPECT_TRUE(desk.say(Signal{"transaction"}).ignored);
+  EXPECT_TRUE(desk.flight.attempts.empty());
+}
+
+TEST(BestMoment, ThePolicyIsAskedThenAsEver) {
+  Desk desk = offer();
+  desk.policy[Channel::push] = {Decision::Kind::suppress, 0, "opted-out", {}};
+  desk.say(Signal{"transaction"});
+  expect_ended(desk, MessageState::suppressed, "opted-out");
+}
+
 // ---- what a policy says ----
 
 TEST(Policy, HoldsAStepUntilItsTimeAndThenSends) {

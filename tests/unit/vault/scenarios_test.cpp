@@ -14,6 +14,7 @@ const std::map<std::string, std::string> kFiles{
     {"liked", "name = \"liked\"\norder = \"preferred\"\ndeadline = \"1h\"\n[[steps]]\nchannel = \"push\"\nwait = \"1m\"\n[[steps]]\nchannel = \"sms\"\nwait = \"1m\"\n"},
     {"large", "name = \"large\"\ndeadline = \"1h\"\n[[steps]]\nchannel = \"push\"\nwait = \"1m\"\nwhen = 'param.code >= 1000'\n[[steps]]\nchannel = \"sms\"\n"},
     {"kyc", "name = \"kyc\"\ndeadline = \"30d\"\nstop_on = [\"upload\"]\n[[steps]]\npause = \"3d\"\n[[steps]]\nchannel = \"push\"\n"},
+    {"moment", "name = \"moment\"\ndeadline = \"1h\"\nstart_on = [\"transaction\"]\nstart_by = \"3d\"\n[[steps]]\nchannel = \"sms\"\n"},
     {"short", "name = \"short\"\ndeadline = \"1h\"\n[[steps]]\nchannel = \"sms\"\nvalidity = \"2m\"\n"},
     {"doubled", "name = \"doubled\"\ndeadline = \"1h\"\n[[steps]]\nchannel = \"sms\"\nwait = \"1m\"\n[[steps]]\nchannel = \"sms\"\ntogether = true\n"},
 };
@@ -250,6 +251,38 @@ TEST_F(Scenarios, AnEventEndsTheJourneysOfItsCustomerOnly) {
   EXPECT_EQ(house.ask(api, signal_of("upload", "customer-8")).count(), 1U);
   EXPECT_TRUE(is_final(MessageState(house.view(api, other).state())));
   (void)push;
+}
+
+TEST_F(Scenarios, AnOfferIsSentJustAfterTheCustomersTransactionOrAtItsTime) {
+  PeerId sms = house.join("sms");
+  wire::Submit submit = House::submit("moment");
+  submit.mutable_recipient()->set_reference("customer-7");
+  const std::string id = stored(submit);
+  submit.mutable_recipient()->set_reference("customer-8");
+  stored(submit);
+  house.turn();
+  EXPECT_TRUE(house.deliveries(sms).empty()) << "both wait for their moment";
+  house.reopen();
+  api = house.join("api");
+  sms = house.join("sms", 2);
+  house.pass(3'600'000);
+  EXPECT_EQ(house.ask(api, signal_of("transaction", "customer-7")).begun(), 1U) << "the journey outlives a restart";
+  const std::vector<wire::Deliver> given = house.deliveries(sms);
+  ASSERT_EQ(given.size(), 1U) << "at once";
+  house.result(sms, given[0].attempt(), wire::Result::SENT, {"s-1"});
+  house.receipt(sms, "s-1", wire::DELIVERED);
+  EXPECT_EQ(house.view(api, id).state(), wire::REACHED);
+  EXPECT_EQ(house.ask(api, signal_of("transaction", "customer-7")).begun(), 0U) << "the second payment sends nothing";
+  house.pass(3LL * 24 * 3'600'000);
+  EXPECT_EQ(house.deliveries(sms).size(), 1U) << "who paid nothing has it after three days";
+}
+
+TEST_F(Scenarios, WhatWaitsForItsMomentNeedsADeadlineAfterIt) {
+  wire::Submit submit = House::submit("moment");
+  submit.set_deadline_ms(static_cast<std::uint64_t>(house.now + 3'600'000));
+  const wire::Verdict verdict = house.send(api, std::move(submit));
+  ASSERT_EQ(verdict.problem_size(), 1);
+  EXPECT_EQ(verdict.problem(0).code(), "deadline-before-send-at");
 }
 
 TEST_F(Scenarios, ASignalWithoutAnEventOrWithTwoAimsIsRefused) {
