@@ -10,9 +10,9 @@
 namespace postern::store {
 namespace {
 
-// SQLCipher 4: 4,096 bytes a page, the last 80 of them IV (16) and HMAC-SHA512 (64) over the rest, the IV and the page's number
-// (32 bits, little-endian). Page 1 begins with the salt, which is not covered.
-constexpr std::size_t kSalt = 16, kMac = 64, kKey = 32;
+// SQLCipher 4: 4,096 bytes a page, the last of them IV (16) and HMAC-SHA256 (32, or HMAC-SHA512, 64) over the rest, the IV and the page's
+// number (32 bits, little-endian). Page 1 begins with the salt, which is not covered.
+constexpr std::size_t kSalt = 16, kMac = 32, kOlderMac = 64, kKey = 32;
 constexpr std::uint8_t kSaltMask = 0x3a;
 
 sqlite3_file* file_of(sqlite3* db) {
@@ -24,18 +24,18 @@ sqlite3_file* file_of(sqlite3* db) {
 }  // namespace
 
 // The key of the page codes: PBKDF2-HMAC-SHA512 of the raw key over the masked salt, two rounds (RFC 8018 section 5.2).
-Pages::Pages(sqlite3* db, const Secret& key_and_salt) : db_(db), mac_key_(kKey) {
+Pages::Pages(sqlite3* db, const Secret& key_and_salt) : db_(db), older_codes_(page_codes(db).value_or("") == kOlderPageCodes), mac_key_(kKey) {
   const std::span<const std::uint8_t> raw = key_and_salt.bytes().first(kKey), salt = key_and_salt.bytes().subspan(kKey, kSalt);
   std::array<std::uint8_t, kSalt + 4> block{};
   for (std::size_t i = 0; i < kSalt; ++i) block[i] = static_cast<std::uint8_t>(salt[i] ^ kSaltMask);
   block[kSalt + 3] = 1;
-  Secret first(kMac), second(kMac);
+  Secret first(kOlderMac), second(kOlderMac);
   crypto_auth_hmacsha512_state state;
   crypto_auth_hmacsha512_init(&state, raw.data(), raw.size());
   crypto_auth_hmacsha512_update(&state, block.data(), block.size());
   crypto_auth_hmacsha512_final(&state, first.writable().data());
   crypto_auth_hmacsha512_init(&state, raw.data(), raw.size());
-  crypto_auth_hmacsha512_update(&state, first.bytes().data(), kMac);
+  crypto_auth_hmacsha512_update(&state, first.bytes().data(), kOlderMac);
   crypto_auth_hmacsha512_final(&state, second.writable().data());
   wipe(&state, sizeof state);
   for (std::size_t i = 0; i < kKey; ++i) mac_key_.writable()[i] = static_cast<std::uint8_t>(first.bytes()[i] ^ second.bytes()[i]);
@@ -56,17 +56,26 @@ Status Pages::read(std::uint64_t offset, std::span<std::uint8_t> out) const {
 }
 
 bool Pages::holds(std::uint64_t number, ByteView page) const {
-  const ByteView covered = page.first(kPageSize - kMac).subspan(number == 1 ? kSalt : 0), mac = page.last(kMac);
+  const std::size_t mac_size = older_codes_ ? kOlderMac : kMac;
+  const ByteView covered = page.first(kPageSize - mac_size).subspan(number == 1 ? kSalt : 0), mac = page.last(mac_size);
   const auto n = static_cast<std::uint32_t>(number);
   const std::array<std::uint8_t, 4> little{static_cast<std::uint8_t>(n), static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n >> 16),
                                            static_cast<std::uint8_t>(n >> 24)};
-  crypto_auth_hmacsha512_state state;
-  std::array<std::uint8_t, kMac> right{};
-  crypto_auth_hmacsha512_init(&state, mac_key_.bytes().data(), mac_key_.size());
-  crypto_auth_hmacsha512_update(&state, covered.data(), covered.size());
-  crypto_auth_hmacsha512_update(&state, little.data(), little.size());
-  crypto_auth_hmacsha512_final(&state, right.data());
-  return sodium_memcmp(right.data(), mac.data(), kMac) == 0;
+  std::array<std::uint8_t, kOlderMac> right{};
+  if (older_codes_) {
+    crypto_auth_hmacsha512_state state;
+    crypto_auth_hmacsha512_init(&state, mac_key_.bytes().data(), mac_key_.size());
+    crypto_auth_hmacsha512_update(&state, covered.data(), covered.size());
+    crypto_auth_hmacsha512_update(&state, little.data(), little.size());
+    crypto_auth_hmacsha512_final(&state, right.data());
+  } else {
+    crypto_auth_hmacsha256_state state;
+    crypto_auth_hmacsha256_init(&state, mac_key_.bytes().data(), mac_key_.size());
+    crypto_auth_hmacsha256_update(&state, covered.data(), covered.size());
+    crypto_auth_hmacsha256_update(&state, little.data(), little.size());
+    crypto_auth_hmacsha256_final(&state, right.data());
+  }
+  return sodium_memcmp(right.data(), mac.data(), mac_size) == 0;
 }
 
 Result<std::uint64_t> Pages::check(std::uint64_t first, std::uint64_t count) const {

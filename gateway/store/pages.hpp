@@ -30,6 +30,7 @@ class Pages {
   bool holds(std::uint64_t number, ByteView page) const;   // number from 1, as SQLCipher counts
 
   sqlite3* db_;
+  bool older_codes_;
   Secret mac_key_;
 };
 

@@ -34,10 +34,9 @@ bool has_log(const std::string& path) {
 }
 
 Result<Connection> open_with(const std::string& path, const Secret& key) {
-  sqlite3* raw = nullptr;
-  const int opened = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
-  Connection db(raw);
-  if (opened != SQLITE_OK) return fail(raw == nullptr ? "no memory" : error_of(raw));
+  Result<Connection> db = connect(path, SQLITE_OPEN_READWRITE);
+  if (!db) return db;
+  sqlite3* raw = db->get();
   sqlite3_enable_load_extension(raw, 0);
   sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   if (const Status keyed = give_key(raw, key); !keyed) return fail(keyed.what());
@@ -89,7 +88,8 @@ Status write_copy(const std::string& path, const std::string& copy, const Secret
     attach.bind(1, std::string_view(copy)).bind(2, spec->text().substr(0, kKeySpec));
     if (const Status attached = attach.done(); !attached) return attached;
   }
-  const std::string sql = "PRAGMA fresh.synchronous=FULL; PRAGMA fresh.secure_delete=ON; SELECT sqlcipher_export('fresh'); PRAGMA fresh.user_version=" +
+  const std::string sql = std::string("PRAGMA fresh.cipher_hmac_algorithm=") + kPageCodes +
+                          "; PRAGMA fresh.synchronous=FULL; PRAGMA fresh.secure_delete=ON; SELECT sqlcipher_export('fresh'); PRAGMA fresh.user_version=" +
                           std::to_string(*version) + "; DETACH DATABASE fresh";
   return run(db->get(), sql.c_str());
 }

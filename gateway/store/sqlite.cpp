@@ -16,6 +16,8 @@
 #include <fstream>
 #include <utility>
 
+#include "gateway/store/page_cache.hpp"
+
 #pragma GCC diagnostic ignored "-Wold-style-cast"  // SQLITE_STATIC
 
 namespace postern::store {
@@ -102,11 +104,28 @@ Result<Secret> key_spec(const Secret& key_and_salt) {
   return spec;
 }
 
+Result<Connection> connect(const std::string& name, int flags) {
+  spare_page_cache();
+  sqlite3* raw = nullptr;
+  const int opened = sqlite3_open_v2(name.c_str(), &raw, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  Connection db(raw);
+  if (opened != SQLITE_OK) return fail(raw == nullptr ? "no memory" : error_of(raw));
+  return db;
+}
+
+// A store that an older build made has other codes on its pages, and keeps them until it is written anew.
 Status give_key(sqlite3* db, const Secret& key_and_salt) {
   const Result<Secret> spec = key_spec(key_and_salt);
   if (!spec) return fail(spec.what());
-  return sqlite3_key(db, spec->text().data(), kKeySpec) == SQLITE_OK ? Status() : fail("the store's key was not accepted");
+  for (const char* codes : {kPageCodes, kOlderPageCodes}) {
+    if (sqlite3_key(db, spec->text().data(), kKeySpec) != SQLITE_OK) return fail("the store's key was not accepted");
+    if (const Status set = set_pragma(db, "cipher_hmac_algorithm", codes, codes); !set) return set;
+    if (run(db, "SELECT count(*) FROM sqlite_master")) break;
+  }
+  return {};
 }
+
+Result<std::string> page_codes(sqlite3* db) { return answer_of(db, "PRAGMA cipher_hmac_algorithm"); }
 
 void ConnectionClose::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
 
@@ -135,11 +154,11 @@ Result<Connection> open_encrypted(const std::string& path, const Secret& key_and
     if (file.is_open() && file.gcount() > 0 && file.gcount() < 16) return refused("is truncated; restore it from a backup");
   }
   const mode_t before = umask(0077);
-  sqlite3* raw = nullptr;
-  const int opened = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  Result<Connection> connected = connect(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
   umask(before);
-  Connection db(raw);
-  if (opened != SQLITE_OK) return refused(raw == nullptr ? "no memory" : error_of(raw) + "; check the folder and its owner");
+  if (!connected) return refused(connected.what() + "; check the folder and its owner");
+  Connection db = std::move(*connected);
+  sqlite3* raw = db.get();
   // SQLite opens for reading what it could not open for writing, and says so only when something is written.
   if (sqlite3_db_readonly(raw, "main") != 0) return refused("could not be opened for writing; check the disk, the file and its owner");
 
@@ -189,11 +208,9 @@ std::optional<std::uint64_t> generation_in_file(const std::string& path, const S
     else uri += c;
   }
   // A file that cannot change has no write-ahead log, says SQLite, and looks for none.
-  sqlite3* raw = nullptr;
-  const int opened = sqlite3_open_v2((uri + "?immutable=1").c_str(), &raw, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nullptr);
-  const Connection db(raw);
-  if (opened != SQLITE_OK || !give_key(raw, key_and_salt)) return std::nullopt;
-  Statement mark(raw, "SELECT generation FROM mark WHERE id = 1");
+  const Result<Connection> db = connect(uri + "?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+  if (!db || !give_key(db->get(), key_and_salt)) return std::nullopt;
+  Statement mark(db->get(), "SELECT generation FROM mark WHERE id = 1");
   if (!mark.ready() || mark.step() != Statement::Step::row) return std::nullopt;
   return static_cast<std::uint64_t>(mark.integer(0));
 }

@@ -29,10 +29,19 @@ using Connection = std::unique_ptr<sqlite3, ConnectionClose>;
 // to 53 us a message), and the pages hold sealed fields; SQLCipher wipes its own keys in any case.
 Result<Connection> open_encrypted(const std::string& path, const Secret& key_and_salt);
 
-// The key as SQLCipher takes it, 99 characters (and a NUL behind them), in locked memory; and giving it to an open connection.
+// A connection without a key; `flags` are SQLite's.
+Result<Connection> connect(const std::string& name, int flags);
+
+// The key as SQLCipher takes it, 99 characters (and a NUL behind them), in locked memory; and giving it to an open connection. Whether it
+// is the right one shows with the first read.
 inline constexpr int kKeySpec = 99;
 Result<Secret> key_spec(const Secret& key_and_salt);
 Status give_key(sqlite3* db, const Secret& key_and_salt);
+
+// The codes that the pages are authenticated with, in SQLCipher's words. A processor with instructions for SHA-256 makes one in
+// less than half the time of SHA-512, and it is written with every page that a commit touches.
+inline constexpr const char *kPageCodes = "HMAC_SHA256", *kOlderPageCodes = "HMAC_SHA512";
+Result<std::string> page_codes(sqlite3* db);
 
 // The generation that stands in the file alone, as if there were no write-ahead log: what the last fold left there. Nothing when
 // the file does not exist, or cannot be read alone, as after a power cut in the midst of a fold.

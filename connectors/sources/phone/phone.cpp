@@ -11,6 +11,8 @@
 #pragma GCC diagnostic pop
 
 #include <algorithm>
+#include <cstdlib>
+#include <set>
 
 #include "connectors/sources/phone/cache.hpp"
 
@@ -81,17 +83,61 @@ Found refused(Refusal refusal) {
   return found;
 }
 
-// Asks libphonenumber: about 20 microseconds.
+constexpr std::size_t kLongest = 15;   // digits of a number in E.164
+
+// The country codes, and how many digits may follow each: bit n for n digits.
+using Lengths = std::array<std::uint16_t, 1000>;
+
+const Lengths& lengths() {
+  static const Lengths all = [] {
+    const PhoneNumberUtil& plan = *PhoneNumberUtil::GetInstance();
+    Lengths found{};
+    std::set<int> codes;
+    plan.GetSupportedCallingCodes(&codes);
+    for (const int code : codes) {
+      if (code < 1 || code >= static_cast<int>(found.size())) continue;
+      PhoneNumber number;
+      number.set_country_code(code);
+      std::uint64_t national = 2;
+      for (unsigned digits = 1; digits < kLongest; ++digits, national *= 10) {
+        number.set_national_number(national);
+        if (plan.IsPossibleNumberWithReason(number) == PhoneNumberUtil::IS_POSSIBLE) found[static_cast<std::size_t>(code)] |= static_cast<std::uint16_t>(1U << digits);
+      }
+    }
+    return found;
+  }();
+  return all;
+}
+
+// A number in E.164 says of itself what Parse() has to find out: which digits are the country's code, and that the others are the
+// number. One thing only Parse() knows, which prefixes for calls within the country may stand there too; it leaves them
+// out where what remains is still a possible number. So this reads a number of which no shorter end would be possible, as most
+// mobile numbers are, and leaves the others to Parse(); plan_test holds the two against each other.
+bool read_e164(const std::string& digits, PhoneNumber& number) {
+  std::size_t code = 0, at = 0;
+  while (at < 3 && at < digits.size() && (code == 0 || lengths()[code] == 0)) code = code * 10 + static_cast<std::size_t>(digits[at++] - '0');
+  const std::size_t rest = digits.size() - at;
+  if (code == 0 || rest == 0 || digits.size() > kLongest || digits[at] == '0') return false;
+  const std::uint32_t possible = lengths()[code], this_long = 1U << rest;
+  if ((possible & this_long) == 0 || (possible & (this_long - 1)) != 0) return false;
+  number.set_country_code(static_cast<int>(code));
+  number.set_national_number(std::strtoull(digits.c_str() + at, nullptr, 10));
+  return true;
+}
+
+// Asks libphonenumber: about 20 microseconds where it has to parse, 5 where it has not.
 Found look_up(const Written& written, const std::string& region) {
   const PhoneNumberUtil& plan = *PhoneNumberUtil::GetInstance();
   // "ZZ" is libphonenumber's word for no region.
   const bool international = written.plus || region.empty();
   PhoneNumber number;
-  const auto outcome = plan.Parse((international ? "+" : "") + written.digits, international ? "ZZ" : region, &number);
-  if (outcome != PhoneNumberUtil::NO_PARSING_ERROR)
-    return refused(outcome == PhoneNumberUtil::NOT_A_NUMBER ? Refusal::malformed : Refusal::impossible);
-  // A number that only works within its area is no address for a gateway: IS_POSSIBLE_LOCAL_ONLY fails too.
-  if (plan.IsPossibleNumberWithReason(number) != PhoneNumberUtil::IS_POSSIBLE) return refused(Refusal::impossible);
+  if (!international || !read_e164(written.digits, number)) {
+    const auto outcome = plan.Parse((international ? "+" : "") + written.digits, international ? "ZZ" : region, &number);
+    if (outcome != PhoneNumberUtil::NO_PARSING_ERROR)
+      return refused(outcome == PhoneNumberUtil::NOT_A_NUMBER ? Refusal::malformed : Refusal::impossible);
+    // A number that only works within its area is no address for a gateway: IS_POSSIBLE_LOCAL_ONLY fails too.
+    if (plan.IsPossibleNumberWithReason(number) != PhoneNumberUtil::IS_POSSIBLE) return refused(Refusal::impossible);
+  }
 
   std::string formatted;
   plan.Format(number, PhoneNumberUtil::E164, &formatted);
@@ -104,9 +150,10 @@ Found look_up(const Written& written, const std::string& region) {
   Verdict& verdict = found.verdict;
   std::string found_region;
   plan.GetRegionCodeForNumber(number, &found_region);
-  verdict.in_plan = plan.IsValidNumber(number);
-  if (verdict.in_plan && found_region.size() == 2) verdict.region = {found_region[0], found_region[1]};
+  // A number that is in the plan has a type there: IsValidNumber() asks for the same.
   const PhoneNumberUtil::PhoneNumberType type = plan.GetNumberType(number);
+  verdict.in_plan = type != PhoneNumberUtil::UNKNOWN;
+  if (verdict.in_plan && found_region.size() == 2) verdict.region = {found_region[0], found_region[1]};
   verdict.kind = kind_of(type);
   verdict.premium = type == PhoneNumberUtil::PREMIUM_RATE || type == PhoneNumberUtil::SHARED_COST ||
                     type == PhoneNumberUtil::TOLL_FREE;
