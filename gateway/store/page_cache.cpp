@@ -68,6 +68,8 @@ void truncate(sqlite3_pcache* cache, unsigned from) {
 void spare_page_cache() {
   static std::once_flag once;
   std::call_once(once, [] {
+    // Statistics of its memory, under a lock at each allocation.
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     if (sqlite3_config(SQLITE_CONFIG_GETPCACHE2, &own) != SQLITE_OK || own.xCreate == nullptr) return;
     sqlite3_pcache_methods2 ours = own;
     ours.xCreate = create;

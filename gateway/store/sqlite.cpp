@@ -16,6 +16,7 @@
 #include <fstream>
 #include <utility>
 
+#include "gateway/store/log_file.hpp"
 #include "gateway/store/page_cache.hpp"
 
 #pragma GCC diagnostic ignored "-Wold-style-cast"  // SQLITE_STATIC
@@ -107,7 +108,7 @@ Result<Secret> key_spec(const Secret& key_and_salt) {
 Result<Connection> connect(const std::string& name, int flags) {
   spare_page_cache();
   sqlite3* raw = nullptr;
-  const int opened = sqlite3_open_v2(name.c_str(), &raw, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int opened = sqlite3_open_v2(name.c_str(), &raw, flags | SQLITE_OPEN_NOMUTEX, log_file_system());
   Connection db(raw);
   if (opened != SQLITE_OK) return fail(raw == nullptr ? "no memory" : error_of(raw));
   return db;

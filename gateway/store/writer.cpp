@@ -56,8 +56,9 @@ bool Writer::prepare() {
          one(old_kept_, "SELECT " + columns(Table::kept) + " FROM kept WHERE id = ?1") &&
          one(add_name_, "INSERT INTO name(id, name) VALUES(?1, ?2)") &&
          one(purge_flight_, "DELETE FROM flight WHERE k = ?1 AND wake IS NULL AND queue IS NULL RETURNING " + columns(Table::flight)) &&
-         one(purge_content_, "DELETE FROM content WHERE k = ?1 RETURNING " + columns(Table::content)) &&
-         one(purge_content_key_, "DELETE FROM content_key WHERE k = ?1 RETURNING " + columns(Table::content_key)) &&
+         one(purge_content_, "DELETE FROM content WHERE k = ?1") && one(purge_content_key_, "DELETE FROM content_key WHERE k = ?1") &&
+         one(old_content_, "SELECT " + columns(Table::content) + " FROM content WHERE k = ?1") &&
+         one(old_content_key_, "SELECT " + columns(Table::content_key) + " FROM content_key WHERE k = ?1") &&
          one(purge_person_, "DELETE FROM person WHERE id = ?1 RETURNING " + columns(Table::person)) &&
          one(purge_sightings_, "DELETE FROM sighting WHERE person = ?1 RETURNING " + columns(Table::sighting)) &&
          one(purge_journeys_, "DELETE FROM journey WHERE person = ?1 RETURNING " + columns(Table::journey)) &&
@@ -210,6 +211,14 @@ Status Writer::remove(Table table, Statement& statement, bool* any) {
   }
 }
 
+// The same for one row: reading it first costs a third of what DELETE ... RETURNING does, which keeps what it returns in a table of its own.
+Status Writer::remove_one(Table table, Statement& old, Statement& drop) {
+  if (old.step() != Statement::Step::row) return old.done();
+  account_.take(row_of(table, old));
+  old.reset();
+  return drop.done();
+}
+
 Status Writer::erase(std::int64_t person) {
   if (const Status done = remove(Table::person, purge_person_.bind(1, person)); !done) return done;
   if (const Status done = remove(Table::recipient, purge_recipient_.bind(1, person)); !done) return done;
@@ -218,8 +227,8 @@ Status Writer::erase(std::int64_t person) {
 }
 
 Status Writer::drop_content(MessageKey key) {
-  const Status done = remove(Table::content, purge_content_.bind(1, key));
-  return done ? remove(Table::content_key, purge_content_key_.bind(1, key)) : done;
+  const Status done = remove_one(Table::content, old_content_.bind(1, key), purge_content_.bind(1, key));
+  return done ? remove_one(Table::content_key, old_content_key_.bind(1, key), purge_content_key_.bind(1, key)) : done;
 }
 
 Status Writer::purge(const Batch& b) {

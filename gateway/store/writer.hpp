@@ -21,6 +21,7 @@ class Writer {
   Status update(const FlightRow& row);
   Status put(Statement& add, Statement& set, Statement& old, const Row& row);
   Status remove(Table table, Statement& statement, bool* any = nullptr);
+  Status remove_one(Table table, Statement& old, Statement& drop);
   Status erase(std::int64_t person);
   Status drop_content(MessageKey key);
   Status purge(const Batch& batch);
@@ -31,7 +32,7 @@ class Writer {
       drop_parked_, drop_old_parked_, add_leaf_, add_event_, add_cursor_, set_cursor_, old_cursor_, add_conversation_, set_conversation_,
       old_conversation_, add_name_, add_place_, drop_place_, add_journey_, drop_journey_, add_sighting_, drop_sighting_,
       add_recipient_, set_recipient_, old_recipient_, add_kept_, set_kept_, old_kept_;
-  Statement purge_flight_, purge_content_, purge_content_key_, purge_person_, purge_event_, purge_idempotency_, purge_provider_, purge_conversation_, purge_sightings_, purge_journeys_,
+  Statement purge_flight_, purge_content_, purge_content_key_, old_content_, old_content_key_, purge_person_, purge_event_, purge_idempotency_, purge_provider_, purge_conversation_, purge_sightings_, purge_journeys_,
       purge_recipient_;
 };
 

@@ -211,10 +211,10 @@ void Queries::signal(Turn& turn, const config::Client& client, const wire::Signa
 }
 
 bool Queries::fill_events(Turn& turn, ClientId client, std::uint64_t after, std::uint32_t limit, wire::Answer& answer) {
-  const std::vector<wire::Event> events = events_after(turn, client, after, limit);
-  for (const wire::Event& event : events) {
-    *answer.add_event() = event;
+  std::vector<wire::Event> events = events_after(turn, client, after, limit);
+  for (wire::Event& event : events) {
     answer.set_cursor(event.sequence());
+    answer.add_event()->Swap(&event);
   }
   return !events.empty();
 }
@@ -227,29 +227,41 @@ std::vector<wire::Event> Queries::events_after(Turn& turn, ClientId client, std:
     turn.fail_with(sequences.what());
     return events;
   }
+  // Leaves of which a client hears stand close together: they are read in runs.
+  constexpr std::size_t kRun = 64;
+  std::vector<Bytes> run;
+  std::uint64_t first = 0;
   for (const std::uint64_t cursor : *sequences) {
-    Result<std::vector<Bytes>> leaf = context_.store.leaves(cursor - 1, 1);
-    if (!leaf) {
-      turn.fail_with(leaf.what());
-      return events;
+    const std::uint64_t sequence = cursor - 1;
+    if (sequence < first || sequence >= first + run.size()) {
+      const std::uint64_t last = sequences->back() - 1;
+      Result<std::vector<Bytes>> leaves = context_.store.leaves(sequence, std::min<std::uint64_t>(kRun, last - sequence + 1));
+      if (!leaves) {
+        turn.fail_with(leaves.what());
+        return events;
+      }
+      run = std::move(*leaves);
+      first = sequence;
+      if (run.empty()) continue;
     }
-    if (leaf->empty()) continue;
-    if (std::optional<wire::Event> event = event_of(turn, cursor, leaf->front())) events.push_back(std::move(*event));
+    if (std::optional<wire::Event> event = event_of(turn, cursor, run[sequence - first])) events.push_back(std::move(*event));
   }
   return events;
 }
 
 std::optional<wire::Event> Queries::event_of(Turn& turn, std::uint64_t cursor, ByteView bytes) {
   const std::optional<audit::Leaf> leaf = audit::decode_leaf(bytes);
-  const Flight* flight = leaf ? turn.find(leaf->message.key) : nullptr;
+  const Flight* flight = leaf && leaf->sequence + 1 == cursor ? turn.find(leaf->message.key) : nullptr;
   if (flight == nullptr) return std::nullopt;
-  const audit::Body body = turn.body_of(*leaf).value_or(audit::Body{});
+  // How a message ended stands with the message; only what else the leaf tells must be opened.
+  const bool ended = is_final(leaf->state);
+  const audit::Body body = ended && leaf->type != EventType::replied ? audit::Body{} : turn.body_of(*leaf).value_or(audit::Body{});
   wire::Event event;
   event.set_sequence(cursor);
   event.set_id(flight->id.text());
   event.set_reference(flight->reference);
-  event.set_progress(is_final(leaf->state) ? wire_of(leaf->state) : wire_of(leaf->type));
-  event.set_reason(is_final(leaf->state) ? flight->reason : field_of(body, audit::Field::reason));
+  event.set_progress(ended ? wire_of(leaf->state) : wire_of(leaf->type));
+  event.set_reason(ended ? flight->reason : field_of(body, audit::Field::reason));
   event.set_at_ms(static_cast<std::uint64_t>(leaf->utc_us / 1000));
   if (leaf->attempt > 0 && leaf->attempt <= flight->attempts.size())
     event.set_channel(std::string(name_of(flight->plan[flight->attempts[leaf->attempt - 1U].step].channel)));
@@ -275,13 +287,12 @@ void Queries::tell(Turn& turn, const std::vector<ClientId>& clients) {
     if (peer.left) continue;
     if (peer.wants_events && has_news(peer.client)) peer.lagging = true;
     if (!may_push(peer)) continue;
-    const std::vector<wire::Event> events = events_after(turn, peer.client, peer.events_sent, kPushedAtOnce);
-    for (const wire::Event& event : events) *peer.out.add_event() = event;
-    if (!events.empty()) {
-      peer.events_sent = events.back().sequence();
-      peer.event_pages.push_back(peer.events_sent);
-    }
+    std::vector<wire::Event> events = events_after(turn, peer.client, peer.events_sent, kPushedAtOnce);
     peer.lagging = events.size() == kPushedAtOnce;
+    if (events.empty()) continue;
+    peer.events_sent = events.back().sequence();
+    peer.event_pages.push_back(peer.events_sent);
+    for (wire::Event& event : events) peer.out.add_event()->Swap(&event);
   }
 }
 
