@@ -162,6 +162,7 @@ engine::Outcome Turn::advance(Flight& flight, const engine::Input& input, audit:
     note(flight, outcome.happened[i], ends, i == 0 ? std::move(extra) : audit::Body{});
   }
   if (outcome.ended) {
+    ended_.push_back(flight.id.key);
     if (has_own_key(flight.category)) drop_content(flight);
     if (flight.is_journey()) batch_.dropped_journeys.push_back({flight.person, flight.id.key});
     ++context_.metrics.ended[{std::string(name_of(flight.category)), std::string(name_of(flight.state))}];
@@ -369,6 +370,7 @@ void Turn::place(Slot& slot) {
 void Turn::forget() {
   flights_.clear();
   age_.clear();
+  ended_.clear();
   dirty_.clear();
   with_content_.clear();
   batch_ = {};
@@ -395,10 +397,14 @@ void Turn::drop_contents() {
 }
 
 void Turn::trim() {
-  while (age_.size() > kCache) {
-    flights_.erase(age_.front());
-    age_.pop_front();
-  }
+  const auto keep = [this](std::deque<MessageKey>& keys, std::size_t count) {
+    while (keys.size() > count) {
+      flights_.erase(keys.front());
+      keys.pop_front();
+    }
+  };
+  keep(age_, kCache);
+  keep(ended_, kEnded);
 }
 
 }  // namespace postern::vault

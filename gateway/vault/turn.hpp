@@ -97,7 +97,8 @@ class Turn {
     bool dirty = false, fresh = false;
     std::unique_ptr<Content> content;
   };
-  static constexpr std::size_t kCache = 65'536;
+  // Messages on their way, and among them those that have ended, of which little more comes.
+  static constexpr std::size_t kCache = 65'536, kEnded = 1024;
 
   std::uint16_t number_of(const std::string& name);
   void drop_content(const Flight& flight) { batch_.dropped_contents.push_back(flight.id.key); }
@@ -122,6 +123,7 @@ class Turn {
 
   std::unordered_map<MessageKey, Slot> flights_;
   std::deque<MessageKey> age_;             // keys in the order they entered the cache
+  std::deque<MessageKey> ended_;           // and in the order they ended
   std::vector<MessageKey> dirty_, with_content_;
   store::Batch batch_;
   std::vector<ClientId> told_clients_;
