@@ -73,6 +73,11 @@ def memory_mib(pid, what="VmRSS"):
     return int(next(line.split()[1] for line in open(f"/proc/{pid}/status") if line.startswith(what))) / 1024
 
 
+def proportional_mib(pid):
+    """Its share of the memory that it holds with others: pages that several map are counted once over all of them."""
+    return int(next(line.split()[1] for line in open(f"/proc/{pid}/smaps_rollup") if line.startswith("Pss:"))) / 1024
+
+
 def written_bytes(pid):
     """What was given to storage; files that ended before they came there are not counted."""
     counts = dict(line.split(": ") for line in open(f"/proc/{pid}/io").read().splitlines())

@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import time
 
-from processes import cpu_seconds, memory_mib, say, wait_for
+from processes import cpu_seconds, memory_mib, proportional_mib, say, wait_for
 
 # What a bank does not run: the simulated world and its database.
 WORLD = {"world", "database", "sandbox", "supervisor", "postgres"}
@@ -122,9 +122,11 @@ def idle(bank, options):
     before, begun = {name: cpu_seconds(pid) for name, pid in pids.items()}, time.monotonic()
     time.sleep(options.seconds * 2)   # what is measured is this time itself
     seconds = time.monotonic() - begun
-    rss = {name: round(memory_mib(pid), 1) for name, pid in pids.items()}
-    cpu = sum(cpu_seconds(pid) - before[name] for name, pid in pids.items()) / seconds
-    say(bench="idle", processes=len(pids), rss_mib_all=round(sum(rss.values()), 1), core_percent=round(cpu * 100, 2), rss_mib=rss, seconds=round(seconds, 1))
+    # What all of them hold together: a page of a library that several map is one page (Pss).
+    rss, held = ({name: round(reading(pid), 1) for name, pid in pids.items()} for reading in (memory_mib, proportional_mib))
+    cpu = {name: round((cpu_seconds(pid) - before[name]) / seconds * 100, 2) for name, pid in pids.items()}
+    say(bench="idle", processes=len(pids), resident_mib=round(sum(held.values()), 1), rss_mib_all=round(sum(rss.values()), 1), core_percent=round(sum(cpu.values()), 2), resident_mib_each=held,
+        rss_mib=rss, core_percent_each=cpu, seconds=round(seconds, 1))
 
 
 def sql_pull(bank, options):
