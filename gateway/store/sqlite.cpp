@@ -76,7 +76,7 @@ Status write_log_again(const std::string& path) {
 int authorize(void*, int action, const char* first, const char* second, const char*, const char*) {
   static constexpr std::array<std::string_view, 6> kPragmas{"wal_checkpoint", "user_version", "integrity_check", "cipher_integrity_check", "quick_check",
                                                         "incremental_vacuum"};
-  static constexpr std::array<std::string_view, 3> kReadOnly{"freelist_count", "page_count", "auto_vacuum"};
+  static constexpr std::array<std::string_view, 4> kReadOnly{"freelist_count", "page_count", "auto_vacuum", "cipher_hmac_algorithm"};
   switch (action) {
     case SQLITE_ATTACH:
     case SQLITE_DETACH:
@@ -118,6 +118,7 @@ Result<Connection> connect(const std::string& name, int flags) {
 Status give_key(sqlite3* db, const Secret& key_and_salt) {
   const Result<Secret> spec = key_spec(key_and_salt);
   if (!spec) return fail(spec.what());
+  (void)run(db, "PRAGMA cipher_log_level = NONE");   // what fails is told by its error, not on the standard error of the process
   for (const char* codes : {kPageCodes, kOlderPageCodes}) {
     if (sqlite3_key(db, spec->text().data(), kKeySpec) != SQLITE_OK) return fail("the store's key was not accepted");
     if (const Status set = set_pragma(db, "cipher_hmac_algorithm", codes, codes); !set) return set;

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "gateway/store/rekey.hpp"
 #include "gateway/store/sqlite.hpp"
 #include "tests/support/temp_folder.hpp"
 
@@ -114,6 +115,40 @@ TEST_F(EmbeddedStore, AFlippedByteIsNoticedWhereverItStands) {
     }
     EXPECT_TRUE(noticed || check_finds_it()) << "byte " << at;
   }
+}
+
+// What the first builds wrote has longer codes on its pages.
+TEST_F(EmbeddedStore, AStoreWithOlderPageCodesGoesOnAndIsWrittenAnewWithItsNextKey) {
+  {
+    Result<Connection> db = connect(path, /*SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE*/ 6);
+    ASSERT_TRUE(db.has_value());
+    const Result<Secret> spec = key_spec(key);
+    ASSERT_TRUE(spec.has_value());
+    ASSERT_TRUE(run(db->get(), ("PRAGMA key = \"" + std::string(spec->text().substr(0, kKeySpec)) + "\"").c_str()).has_value());
+    ASSERT_TRUE(run(db->get(), "PRAGMA auto_vacuum = INCREMENTAL; CREATE TABLE t(a); DROP TABLE t").has_value());
+    ASSERT_EQ(page_codes(db->get()).value_or(""), kOlderPageCodes);
+  }
+  const auto codes = [](const std::string& file, const Secret& with) {
+    const Result<Connection> db = open_encrypted(file, with);
+    return db ? page_codes(db->get()).value_or("") : db.what();
+  };
+  filled(3);
+  EXPECT_EQ(codes(path, key), kOlderPageCodes) << "it keeps what it has";
+  {
+    Result<std::unique_ptr<Store>> store = open();
+    ASSERT_TRUE(store.has_value()) << store.what();
+    ASSERT_TRUE((*store)->fold().has_value());
+    const Result<Store::MediaCheck> checked = (*store)->check_media(1 << 20);
+    EXPECT_TRUE(checked.has_value()) << checked.what();
+  }
+  const Secret next = Secret::random(48);
+  const Status written = reencrypt(path, key, next);
+  ASSERT_TRUE(written.has_value()) << written.what();
+  EXPECT_EQ(codes(path, next), kPageCodes);
+  Result<std::unique_ptr<Store>> store = open_embedded(path, next, sum_key);
+  ASSERT_TRUE(store.has_value()) << store.what();
+  EXPECT_EQ((*store)->content(2).value_or(std::nullopt).value_or(Bytes{}), Bytes(5000, 0x41));
+  EXPECT_TRUE((*store)->check_media(1 << 20).has_value());
 }
 
 TEST_F(EmbeddedStore, ANewerSchemaIsRefused) {
