@@ -1118,6 +1118,37 @@ def test_limits(source):
     check("and the next ones are served again", source.curl("alice") == (0, "200"))
 
 
+def test_floods(build, folder, pki, vault):
+    """Who keeps a handshake open for nothing gives way, and no flood of them takes the thread from those who are in."""
+    sub = os.path.join(folder, "floods")
+    os.mkdir(sub)
+    source = Source(build, sub, pki, vault.path)
+    text = open(source.config).read().replace("https-main", "https-floods")
+    open(source.config, "w").write(
+        text.replace('handshake_time = "1500ms"', 'handshake_time = "30s"\nhandshakes = 20\nhandshakes_per_second = 50')
+    )
+    source.start()
+    silent = []
+    try:
+        vault.connector("https-floods")
+        deadline = time.monotonic() + 10
+        while source.curl("alice") != (0, "200") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        inside = source.connection()
+        ask(inside, "GET", "/v1/health")
+        silent += [socket.create_connection(("127.0.0.1", source.port), timeout=10) for _ in range(20)]
+        check("a new client comes in although all places for handshakes are taken", source.curl("alice") == (0, "200"))
+        check("... in place of the oldest one", silent[0].recv(1) == b"")
+        # Far more than may begin: they wait in the kernel's queue, and the clients that are in do not wait for them.
+        silent += [socket.create_connection(("127.0.0.1", source.port), timeout=10) for _ in range(150)]
+        check("a client that is in is answered meanwhile", ask(inside, "GET", "/v1/health").status == 200)
+        check("a new one comes in when its turn has come", source.curl("alice") == (0, "200"))
+    finally:
+        for sock in silent:
+            sock.close()
+        source.stop()
+
+
 def test_drain(source, vault, played):
     peer = vault.connector("https-main")
     idle = source.connection()
@@ -1199,6 +1230,7 @@ def main():
             test_vault_away(source, vault, played)
             test_revocation_while_connected(source, vault, pki)
             test_limits(source)
+            test_floods(build, folder, pki, vault)
             test_drain(source, vault, played)
             # A certificate's fingerprint may hold any three letters.
             text = re.sub(r"\b[0-9a-f]{64}\b", "", source.log_text())

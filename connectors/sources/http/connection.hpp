@@ -34,7 +34,11 @@ class Connection final : public AnswerSink, public std::enable_shared_from_this<
   // The certificate is no longer good: ends at once.
   void cut(const std::string& reason);
 
+  // Another one's handshake is begun in place of this one, which takes its time.
+  void give_way();
+
   bool open() const { return state_ == State::open; }
+  bool handshaking() const { return state_ == State::handshake; }
   const SSL* ssl() const { return ssl_.get(); }
   const Peer& peer() const { return peer_; }
 

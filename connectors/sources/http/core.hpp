@@ -53,6 +53,8 @@ class Server::Core {
   std::vector<Stamp> stamps() const;
   void look_at_files();
   void accept_some();
+  bool may_begin_handshake();
+  void end_oldest_handshake();
   void recheck_all();
   void recheck_some();
   Result<SslContext> make_context() const;
@@ -75,6 +77,9 @@ class Server::Core {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unordered_map<std::string, std::uint32_t> per_peer_;
   std::uint32_t handshaking_ = 0;
+  std::deque<std::weak_ptr<Connection>> begun_;   // handshakes, oldest first; some have ended
+  double handshakes_left_ = 0;                    // that may begin now
+  std::int64_t counted_ms_ = 0;                   // when that was true
   std::uint64_t body_bytes_ = 0;
 
   // Open connections whose certificates are still to be verified again, and what is known of the

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -21,7 +22,7 @@ namespace postern::http {
 namespace {
 
 // Bounds on the work of one turn of the loop, so that nobody waits for somebody else's flood.
-constexpr int kAcceptsPerTurn = 32;
+constexpr int kAcceptsPerTurn = 16;
 constexpr int kChecksPerTurn = 32;
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
@@ -88,12 +89,40 @@ Status Server::Core::start() {
   return {};
 }
 
+// A handshake costs a millisecond of the one thread that everybody shares. Up to kAtOnce may follow each other, as when a system of
+// the bank comes back; then they are begun at their pace.
+bool Server::Core::may_begin_handshake() {
+  constexpr double kAtOnce = 64;
+  const double rate = options_.limits.handshakes_per_second;
+  const std::int64_t now = steady_ms();
+  handshakes_left_ = counted_ms_ == 0 ? kAtOnce : std::min(kAtOnce, handshakes_left_ + rate * static_cast<double>(now - counted_ms_) / 1000);
+  counted_ms_ = now;
+  if (handshakes_left_ >= 1) {
+    --handshakes_left_;
+    return true;
+  }
+  accept_->stop();
+  accept_pause_.start(std::chrono::milliseconds(static_cast<std::int64_t>((1 - handshakes_left_) * 1000 / rate) + 1));
+  return false;
+}
+
+// Whoever means it is through in a few milliseconds: the oldest is the one that keeps its place for nothing.
+void Server::Core::end_oldest_handshake() {
+  while (!begun_.empty()) {
+    const std::shared_ptr<Connection> oldest = begun_.front().lock();
+    begun_.pop_front();
+    if (oldest && oldest->handshaking()) return oldest->give_way();
+  }
+}
+
 void Server::Core::accept_some() {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    if (!may_begin_handshake()) return;
     sockaddr_storage from{};
     socklen_t size = sizeof from;
     const int fd = accept4(listener_, reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
+      ++handshakes_left_;
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         if (accept_log_.pass())
           log::error("http.accept", "no connection can be accepted: {}; raise LimitNOFILE", std::strerror(errno));
@@ -105,8 +134,8 @@ void Server::Core::accept_some() {
     const std::string address = address_text(from);
     const auto known = per_peer_.find(address);
     const ServerLimits& limits = options_.limits;
-    if (connections_.size() >= limits.connections || handshaking_ >= limits.handshakes ||
-        (known != per_peer_.end() && known->second >= limits.connections_per_peer)) {
+    if (connections_.size() >= limits.connections || (known != per_peer_.end() && known->second >= limits.connections_per_peer)) {
+      ++handshakes_left_;
       ++counts.over_limit;
       if (cap_log_.pass())
         log::warning("http.over-limit",
@@ -115,11 +144,17 @@ void Server::Core::accept_some() {
       ::close(fd);
       continue;
     }
+    if (handshaking_ >= limits.handshakes) {
+      ++counts.over_limit;
+      end_oldest_handshake();
+    }
     ++per_peer_[address];
     ++handshaking_;
     ++counts.accepted;
     const auto connection = std::make_shared<Connection>(*this, fd, Peer{address, std::nullopt});
     connections_.emplace(connection.get(), connection);
+    while (!begun_.empty() && (begun_.front().expired() || !begun_.front().lock()->handshaking())) begun_.pop_front();
+    begun_.push_back(connection);
     counts.open = connections_.size();
     connection->start();
   }

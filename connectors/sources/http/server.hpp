@@ -43,7 +43,8 @@ struct ServerLimits {
   std::chrono::milliseconds watch{5'000};           // between looks whether the TLS files have changed
   std::uint32_t connections = 4096;                 // in total
   std::uint32_t connections_per_peer = 512;         // of one address
-  std::uint32_t handshakes = 256;                   // connections that have not shown who they are
+  std::uint32_t handshakes = 256;                   // connections that have not shown who they are; one more ends the oldest of them
+  std::uint32_t handshakes_per_second = 200;        // begun; others wait in the kernel's queue, so that a flood leaves time for who is in
   std::uint32_t pipelined = 16;                     // requests of one connection being answered
   std::uint64_t body_bytes = 256ULL * 1024 * 1024;  // bodies being read, of all connections together
   ParserLimits parser;

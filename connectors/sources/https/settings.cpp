@@ -19,6 +19,7 @@ void read_limits(Section limits, http::ServerLimits& out) {
   out.connections = count("connections", out.connections, 100'000);
   out.connections_per_peer = count("connections_per_peer", out.connections_per_peer, 100'000);
   out.handshakes = count("handshakes", out.handshakes, 100'000);
+  out.handshakes_per_second = count("handshakes_per_second", out.handshakes_per_second, 100'000);
   out.pipelined = count("pipelined", out.pipelined, 256);
   out.body_bytes = static_cast<std::uint64_t>(
       limits.integer("body_memory", static_cast<std::int64_t>(out.body_bytes), 1024 * 1024, std::int64_t{1} << 40));

@@ -88,6 +88,7 @@ TEST_F(SettingsTest, EveryKeyOfTheTableIsKnown) {
                                                      {"tls.allow_tls12", "true"},
                                                      {"limits.connections_per_peer", "3"},
                                                      {"limits.handshakes", "4"},
+                                                     {"limits.handshakes_per_second", "50"},
                                                      {"limits.pipelined", "5"},
                                                      {"limits.body_memory", "1048576"},
                                                      {"limits.head", "2048"},
