@@ -353,36 +353,18 @@ Result<std::uint64_t> Vault::erase(std::uint64_t person, const std::string& acto
   return leaf;
 }
 
-std::optional<std::uint16_t> Vault::number_of(Halt::Kind kind, const std::string& name) const {
-  switch (kind) {
-    case Halt::Kind::category: {
-      const std::optional<Category> category = category_named(name);
-      return category ? std::optional(static_cast<std::uint16_t>(*category)) : std::nullopt;
-    }
-    case Halt::Kind::template_: return context_.names.find("template:" + name);
-    case Halt::Kind::client: return context_.names.find("client:" + name);
-  }
-  return std::nullopt;
-}
+std::optional<std::uint16_t> Vault::number_of(Halt::Kind kind, const std::string& name) const { return vault::number_of(context_, kind, name); }
 
 Result<std::size_t> Vault::halt(Halt halt) {
   std::size_t called_back = 0;
-  const Status done = turn([&](Turn& t) {
-    t.leaf(EventType::halted, {{audit::Field::actor, halt.actor}, {audit::Field::object, halt.words()}, {audit::Field::text, halt.reason}});
-    called_back = dispatcher_.call_back_all(t, [&halt](const Flight& flight) { return halt.covers(flight); });
-    halts_.add(std::move(halt), t.batch());
-  });
+  const Status done = turn([&](Turn& t) { called_back = halts_.begin(t, dispatcher_, std::move(halt)); });
   if (!done) return fail(done.what());
   return called_back;
 }
 
 Status Vault::resume(Halt::Kind kind, std::uint16_t number, const std::string& actor) {
-  const Halt* halt = halts_.find(kind, number);
-  if (halt == nullptr) return {};
-  const Status done = turn([&](Turn& t) {
-    t.leaf(EventType::resumed, {{audit::Field::actor, actor}, {audit::Field::object, halt->words()}});
-    halts_.remove(kind, number, t.batch());
-  });
+  if (halts_.find(kind, number) == nullptr) return {};
+  const Status done = turn([&](Turn& t) { halts_.end(t, kind, number, actor); });
   more_ = more_ || halts_.busy();
   return done;
 }
