@@ -199,6 +199,8 @@ std::string text_of(const Heading& heading, const Plan& plan, const Tally& tally
   out.counts(all.rules);
   out.part("What clients were answered");
   out.counts(tally.submits);
+  if (!tally.said.empty()) out.part("What customers said of being written to, and what came of it");
+  out.counts(tally.said);
   if (!tally.faults.empty()) out.part("What was played besides");
   out.counts(tally.faults);
   out.part("The run");
@@ -230,6 +232,7 @@ std::string json_of(const Heading& heading, const Plan& plan, const Tally& tally
     json.close();
   }
   json.counts("submits", tally.submits);
+  json.counts("said", tally.said);
   json.counts("played", tally.faults);
   json.counts("run", tally.facts);
   json.counts("promises", tally.kept);
