@@ -20,6 +20,8 @@ std::string grouped(std::uint64_t number) {
 }
 
 std::string money(std::int64_t millionths) {
+  // Messages that cost next to nothing cost something.
+  if (millionths < 1'000'000) return fmt::format("0.{:04}", millionths / 100);
   return fmt::format("{}.{:02}", grouped(static_cast<std::uint64_t>(millionths / 1'000'000)), millionths / 10'000 % 100);
 }
 

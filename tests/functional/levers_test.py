@@ -130,6 +130,22 @@ def halts(bank, check):
     check(verdict["good"] and events["halted"] == 1 and events["resumed"] == 1 and events["consent-changed"] >= 4, "all of it stands in the audit log", events)
 
 
+def twice(bank, check):
+    """A push that is acknowledged late, when the SMS after it has arrived: the customer has it twice, and the bank knows what that cost."""
+    core = bank.client("core-banking")
+    check(bank.postern("report", "double-contacts").returncode == 0, "nobody was reached twice so far")
+    sent = core.submit({"category": "transaction", "text": "Words", "subject": "Words", "scenario": "careful",
+                        "recipient": {"phone": "+380671100050", "push": [{"token": "late-50", "platform": "fcm"}], "locale": "en"}})
+    core.ended(sent)
+    told = lambda: json.loads(bank.postern("report", "double-contacts", "--json").stdout)  # noqa: E731
+    wait_for("the late receipt", lambda: told()["double_contacts"], timeout=30)
+    report = told()
+    row = report["double_contacts"][0]
+    check(row["id"] == sent and row["category"] == "transaction" and row["channel"] == "push" and row["cause"] == "late-receipt", "the report names the message, and whose receipt came late", row)
+    # The number belongs to the second network.
+    check(row["cost"] == "0.038" and report["categories"] == [{"category": "transaction", "count": 1, "cost": "0.038"}], "and what the SMS after it cost, by the price of its route", report)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
@@ -146,6 +162,7 @@ def main():
         recipients(bank, check)
         consents(bank, check)
         halts(bank, check)
+        twice(bank, check)
     return check.finish()
 
 

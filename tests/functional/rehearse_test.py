@@ -9,6 +9,7 @@ the same seed.
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -153,6 +154,25 @@ def halts(rehearsal, check):
     check(not any("halted" in what for what in calm), "nothing is halted where nothing goes wrong", calm)
 
 
+def costs(bank, rehearsal, check):
+    """What the bank pays follows from the prices of its routes and the messages that providers took."""
+    every = rehearsal.facts("--seed", "3")["all"]["channels"]
+    for channel, price in (("push", 200), ("whatsapp", 21_000), ("email", 900)):
+        check(every[channel]["cost_millionths"] == price * every[channel]["sent"], f"each {channel} message costs what its route costs", every[channel])
+    sms = every["sms"]
+    check(34_000 * sms["sent"] < sms["cost_millionths"] < 55_000 * sms["sent"], "an SMS by the network that it goes to", sms)
+    text = open(bank.path("etc/posternd.toml"), encoding="utf-8").read()
+    with open(bank.path("etc/dear.toml"), "w", encoding="utf-8") as file:
+        file.write(re.sub(r'price = "0\.0(34|38|52|55)"', 'price = "0.5"', text))
+    dear = rehearsal.facts("--seed", "3", config="etc/dear.toml")
+    check(dear["all"]["channels"]["sms"] == {**sms, "cost_millionths": 500_000 * sms["sent"]}, "a dearer network is seen before it is in force, and nothing else changes", dear["all"]["channels"])
+    parts = sum(row["channels"]["sms"]["cost_millionths"] for row in dear["categories"].values())
+    check(parts == dear["all"]["channels"]["sms"]["cost_millionths"], "categories add up to it", parts)
+    shown = rehearsal.run("--seed", "3", config="etc/dear.toml").stdout
+    total = sum(way["cost_millionths"] for way in dear["all"]["channels"].values())
+    check(f"cost in all: {total // 1_000_000:,}.{total // 10_000 % 100:02}\n" in shown and f"for {sms['sent'] * 500_000 // 1_000_000:,}." in shown, "people read it too", shown[:4000])
+
+
 def refusals(bank, rehearsal, check):
     text = open(bank.path("etc/posternd.toml"), encoding="utf-8").read()
     with open(bank.path("etc/broken.toml"), "w", encoding="utf-8") as file:
@@ -186,6 +206,7 @@ def main():
         quiet_hours(bank, rehearsal, check)
         consents(bank, rehearsal, check)
         halts(rehearsal, check)
+        costs(bank, rehearsal, check)
         refusals(bank, rehearsal, check)
     return check.finish()
 
