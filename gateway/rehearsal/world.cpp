@@ -96,6 +96,9 @@ void World::say_what_is_known() {
     const Levers::Stop& stop = levers_.stops()[i];
     add({.at = stop.at, .what = What::halt, .number = i});
     add({.at = stop.until, .what = What::resume, .number = i});
+    // A halt outlives the gateway.
+    add({.at = stop.at + (stop.until - stop.at) / 3, .what = What::crash_gateway, .number = i});
+    if (first_world_) ++tally_.faults["the gateway crashes"];
     if (first_world_) ++tally_.faults[fmt::format("{} {} is halted for {} minutes", vault::name_of(stop.kind), stop.name, (stop.until - stop.at) / kMinute)];
   }
 }
