@@ -49,6 +49,13 @@ def recipients(bank, check):
     check(status == 403, "another department may not look", (status, body))
     shown = json.loads(bank.postern("recipient", "show", "customer 1", "--json").stdout)
     check("phone +38067***031" in shown["kept"], "administrators see enough of the number", shown)
+    odd = "/v1/recipients/branch%2F7%5Cold%25"
+    status, _, body = core.ask("PUT", odd, json.dumps({"phone": "067 110 00 33"}))
+    check(status == 200 and body["reference"] == "branch/7\\old%", "a name may hold / \\ and %, written as %2F, %5C and %25", (status, body))
+    sent = core.submit(message("service", "branch/7\\old%"))
+    check(core.ended(sent)["state"] == "reached" and len(bank.phones("380671100033")) == 1, "and is the name that messages use")
+    status, _, body = core.ask("GET", "/v1/recipients/%FF")
+    check(status == 400 and "UTF-8" in body["detail"], "what is no name is refused with what is wrong", (status, body))
     status, _, _ = core.ask("DELETE", path)
     status_after, _, body = core.ask("POST", "/v1/messages", json.dumps(message("service", "customer 1")))
     check(status == 200 and status_after == 422, "what is forgotten is used no more", (status, status_after, body))
