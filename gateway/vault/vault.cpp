@@ -70,7 +70,7 @@ Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config>
   vault->progress_.begin_with(*parked);
   vault->recipients_.open();
   if (const Status halted = vault->halts_.open(); !halted) return fail(halted.what());
-  vault->more_ = vault->halts_.busy();
+  vault->more_ = true;   // halts, and the count of doubts, may have pages to look at
   // Before anything is written.
   std::uint64_t generation = 0;
   const Result<std::string> put_back = vault->put_back(opening, generation);
@@ -286,6 +286,7 @@ void Vault::take(const Said& said) {
 Status Vault::turn() {
   if (const Status kept = ring_keeper_.keep(now()); !kept) log::error("ring.not-renewed", "{}", kept.what());
   return turn([this](Turn&) {
+    context_.doubts.step(turn_, context_);
     more_ = progress_.timers(turn_, kTimersPerTurn);
     intake_.prefixes().run(turn_);
     progress_.routes().run(turn_.now());
@@ -298,7 +299,7 @@ Status Vault::turn() {
     halts_.step(turn_);
     dispatcher_.run(turn_);
     ring_keeper_.step(turn_);
-    more_ = more_ || dispatcher_.more() || ring_keeper_.busy() || halts_.busy();
+    more_ = more_ || dispatcher_.more() || ring_keeper_.busy() || halts_.busy() || context_.doubts.busy();
   });
 }
 
