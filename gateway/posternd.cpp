@@ -539,6 +539,8 @@ void Posternd::fill_status(control::Status& status) const {
   status.set_accepting(context.accepting);
   status.set_reserve_bytes(reserve_.held());
   status.set_waiting(context.metrics.waiting);
+  status.set_in_doubt(context.doubts.count());
+  status.set_in_doubt_counted(context.doubts.counted());
   std::uint64_t accepted = 0;
   for (const std::uint64_t count : context.metrics.accepted) accepted += count;
   status.set_accepted(accepted);

@@ -17,7 +17,7 @@ int status(const Common& common) {
   if (common.json) {
     Json json;
     json.object().field("state", s.state()).field("version", s.version()).field("started", time_text(s.started_ms()))
-        .field("waiting", s.waiting()).field("accepted_since_start", s.accepted()).field("audit_leaves", s.leaves())
+        .field("waiting", s.waiting()).field("in_doubt", s.in_doubt()).field("in_doubt_counted", s.in_doubt_counted()).field("accepted_since_start", s.accepted()).field("audit_leaves", s.leaves())
         .field("audit_published", s.published()).field("config_sha256", s.config_sha256()).field("resident_bytes", s.rss_bytes())
         .field("free_bytes", s.free_bytes()).field("reserve_bytes", s.reserve_bytes()).field("accepting", s.accepting()).field("ported_numbers", s.numbers().ported()).field("number_ranges", s.numbers().ranges());
     json.array("unlock_slots");
@@ -30,6 +30,9 @@ int status(const Common& common) {
   std::printf("state           %s%s%s\n", s.state().c_str(), s.why_locked().empty() ? "" : ": ", s.why_locked().c_str());
   std::printf("version         %s, started %s\n", s.version().c_str(), time_text(s.started_ms()).c_str());
   std::printf("messages        %llu waiting, %llu accepted since start\n", static_cast<unsigned long long>(s.waiting()), static_cast<unsigned long long>(s.accepted()));
+  if (s.state() == "open")
+    std::printf("in doubt        %s%llu attempts of messages that wait%s\n", s.in_doubt_counted() ? "" : "at least ", static_cast<unsigned long long>(s.in_doubt()),
+                s.in_doubt() == 0 ? "" : ": 'postern report in-doubt' shows them");
   std::printf("audit log       %llu leaves, %llu under the last checkpoint\n", static_cast<unsigned long long>(s.leaves()), static_cast<unsigned long long>(s.published()));
   std::printf("portability     %llu ranges, %llu ported numbers\n", static_cast<unsigned long long>(s.numbers().ranges()), static_cast<unsigned long long>(s.numbers().ported()));
   std::printf("memory, disk    %s resident, %s free, %s in reserve%s\n", bytes_text(s.rss_bytes()).c_str(), bytes_text(s.free_bytes()).c_str(), bytes_text(s.reserve_bytes()).c_str(),

@@ -329,8 +329,8 @@ std::string client(std::string_view name, std::string_view categories, std::stri
                      categories, more);
 }
 
-std::string route(std::string_view channel, std::string_view connector, std::string_view networks) {
-  return fmt::format("[[routes]]\nchannel = \"{}\"\nconnector = \"{}\"\n{}\n", channel, connector, networks);
+std::string route(std::string_view channel, std::string_view connector, std::string_view price, std::string_view networks = {}) {
+  return fmt::format("[[routes]]\nchannel = \"{}\"\nconnector = \"{}\"\nprice = \"{}\"\n{}\n", channel, connector, price, networks);
 }
 
 std::string posternd_toml(const Bank& bank, const std::string& user) {
@@ -370,11 +370,12 @@ admins = ["{2}"]
                                            {"service", "statement"},
                                            {"marketing", "campaign"}})
     out += fmt::format("[categories.{}]\nscenario = \"{}\"\n", category, scenario);
-  out += "\n# The first route that fits takes the message. A ported number goes to its new network's SMS centre.\n";
-  out += route("push", "push", "") + route("whatsapp", "whatsapp", "") + route("email", "email", "");
-  out += route("sms", "network-a", fmt::format("networks = [\"{}\"]\n", kNetworkA));
-  out += route("sms", "network-b", fmt::format("networks = [\"{}\"]\n", kNetworkB));
-  out += route("sms", "network-a", "") + route("sms", "network-b", "");
+  out += "\n# The first route that fits takes the message. A ported number goes to its new network's SMS centre. Prices are of one message, in the\n"
+         "# bank's currency: reports of cost and of double contacts count them.\n";
+  out += route("push", "push", "0.0002") + route("whatsapp", "whatsapp", "0.021") + route("email", "email", "0.0009");
+  out += route("sms", "network-a", "0.034", fmt::format("networks = [\"{}\"]\n", kNetworkA));
+  out += route("sms", "network-b", "0.038", fmt::format("networks = [\"{}\"]\n", kNetworkB));
+  out += route("sms", "network-a", "0.052") + route("sms", "network-b", "0.055");
   return out;
 }
 

@@ -35,6 +35,12 @@ Gateway::Gateway(std::shared_ptr<const config::Config> config, std::shared_ptr<c
   context_.metrics.waiting = *store_->waiting();
   progress_.begin_with(*store_->parked_count());
   recipients_.open();
+  if (const Status halted = halts_.open(); !halted) why_ = halted.what();
+  more_ = halts_.busy();
+}
+
+void Gateway::halt(vault::Turn& turn, vault::Halt halt) {
+  if (halts_.find(halt.kind, halt.number) == nullptr) halts_.begin(turn, dispatcher_, std::move(halt));
 }
 
 vault::PeerId Gateway::join(const std::string& name, std::uint64_t instance, std::uint32_t window) {

@@ -50,6 +50,10 @@ class Gateway {
   bool has_news() const { return !inbox_.empty(); }
   TimeMs next_wake() { return store_->next_due()->value_or(0); }
 
+  // What an administrator halts and lets go on, as the vault does it; nothing happens when it is so already.
+  void halt(vault::Turn& turn, vault::Halt halt);
+  void resume(vault::Turn& turn, vault::Halt::Kind kind, std::uint16_t number, const std::string& actor) { halts_.end(turn, kind, number, actor); }
+
   vault::Peers& peers() { return peers_; }
   store::Store& store() { return *store_; }
   const vault::Dispatcher& dispatcher() const { return dispatcher_; }

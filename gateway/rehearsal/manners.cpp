@@ -6,9 +6,9 @@ namespace {
 
 constexpr Level kNone{};
 constexpr Level kUsual{.busy = 600, .throttled = 300, .unsure = 60, .refused = 400, .lost = 800, .late = 500, .doubled = 400, .early = 300, .failed = 700, .lies = 4,
-                       .off = 2500, .gateway_crashes = 3, .full_disks = 1, .clock_jumps = 2, .crashes = 3, .cuts = 20, .outages = 1, .jump = 30 * kSecond};
+                       .off = 2500, .gateway_crashes = 3, .full_disks = 1, .clock_jumps = 2, .crashes = 3, .cuts = 20, .outages = 1, .halts = 1, .jump = 30 * kSecond};
 constexpr Level kHeavy{.busy = 6000, .throttled = 3000, .unsure = 1500, .refused = 3000, .lost = 8000, .late = 5000, .doubled = 4000, .early = 4000, .failed = 6000, .lies = 100,
-                       .off = 8000, .gateway_crashes = 40, .full_disks = 8, .clock_jumps = 16, .crashes = 40, .cuts = 150, .outages = 10, .jump = kHour};
+                       .off = 8000, .gateway_crashes = 40, .full_disks = 8, .clock_jumps = 16, .crashes = 40, .cuts = 150, .outages = 10, .halts = 6, .jump = kHour};
 
 // Small times often, long ones now and then: half of them within `middle`, none beyond sixteen times that.
 TimeMs around(TimeMs middle, Chance& chance) {

@@ -21,6 +21,7 @@ struct Level {
   unsigned off = 0;                                                           // phones that are off for hours
   unsigned gateway_crashes = 0, full_disks = 0, clock_jumps = 0;              // of the gateway's machine
   unsigned crashes = 0, cuts = 0, outages = 0;                                // of each connector
+  unsigned halts = 0;                                                         // of each kind that administrators can halt
   TimeMs jump = 0;                                                            // the longest
 };
 const Level& level_of(Faults faults);

@@ -28,7 +28,7 @@ struct Process {
   TimeMs away_until = 0;
 };
 
-enum class What : std::uint8_t { submit, connect, start_gateway, answer, receipt, reply, app, signal, cancel, move, again, crash_gateway, full_disk, jump, crash, cut, outage };
+enum class What : std::uint8_t { submit, connect, start_gateway, answer, receipt, reply, stop_word, app, signal, cancel, move, again, statement, halt, resume, crash_gateway, full_disk, jump, crash, cut, outage };
 
 struct Event {
   TimeMs at = 0;

@@ -20,6 +20,8 @@ std::string grouped(std::uint64_t number) {
 }
 
 std::string money(std::int64_t millionths) {
+  // Messages that cost next to nothing cost something.
+  if (millionths < 1'000'000) return fmt::format("0.{:04}", millionths / 100);
   return fmt::format("{}.{:02}", grouped(static_cast<std::uint64_t>(millionths / 1'000'000)), millionths / 10'000 % 100);
 }
 
@@ -199,6 +201,8 @@ std::string text_of(const Heading& heading, const Plan& plan, const Tally& tally
   out.counts(all.rules);
   out.part("What clients were answered");
   out.counts(tally.submits);
+  if (!tally.said.empty()) out.part("What customers said of being written to, and what came of it");
+  out.counts(tally.said);
   if (!tally.faults.empty()) out.part("What was played besides");
   out.counts(tally.faults);
   out.part("The run");
@@ -230,6 +234,7 @@ std::string json_of(const Heading& heading, const Plan& plan, const Tally& tally
     json.close();
   }
   json.counts("submits", tally.submits);
+  json.counts("said", tally.said);
   json.counts("played", tally.faults);
   json.counts("run", tally.facts);
   json.counts("promises", tally.kept);

@@ -112,6 +112,7 @@ void Tally::add(const Tally& other) {
   for (const auto& [key, row] : other.rows) rows[key].add(row);
   add_to(submits, other.submits);
   add_to(faults, other.faults);
+  add_to(said, other.said);
   add_to(kept, other.kept);
   add_to(facts, other.facts);
   broken.insert(broken.end(), other.broken.begin(), other.broken.end());
@@ -131,7 +132,7 @@ Bytes encode(const Tally& tally) {
     write(out, row.cost);
     row.to_reach.encode(out);
   }
-  for (const Counts* counts : {&tally.submits, &tally.faults, &tally.kept, &tally.facts}) write(out, *counts);
+  for (const Counts* counts : {&tally.submits, &tally.faults, &tally.said, &tally.kept, &tally.facts}) write(out, *counts);
   out.u32(static_cast<std::uint32_t>(tally.broken.size()));
   for (const std::string& what : tally.broken) out.text16(cut_utf8(what, 10'000));
   return bytes;
@@ -152,7 +153,7 @@ std::optional<Tally> decode_tally(ByteView bytes) {
     read(in, row.cost);
     if (!row.to_reach.decode(in)) return std::nullopt;
   }
-  for (Counts* counts : {&tally.submits, &tally.faults, &tally.kept, &tally.facts})
+  for (Counts* counts : {&tally.submits, &tally.faults, &tally.said, &tally.kept, &tally.facts})
     if (!read(in, *counts)) return std::nullopt;
   const std::uint32_t broken = in.u32();
   for (std::uint32_t i = 0; i < broken && in.ok(); ++i) tally.broken.push_back(in.text16());

@@ -66,6 +66,7 @@ struct Tally {
   std::map<RowKey, Row> rows;
   std::map<std::string, std::uint64_t> submits;      // answers to clients: "stored", "replayed", "invalid: no-usable-step"
   std::map<std::string, std::uint64_t> faults;       // that were played
+  std::map<std::string, std::uint64_t> said;         // by customers of being written to, and what came of it
   std::map<std::string, std::uint64_t> kept;         // promises: how often each was looked at
   std::map<std::string, std::uint64_t> facts;        // turns, leaves, purged ...
   std::vector<std::string> broken;                   // promises: what happened

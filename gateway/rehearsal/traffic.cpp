@@ -69,7 +69,7 @@ Customer Customers::at(std::uint64_t number) const {
   Chance chance(mixed(seed_, number));
   Customer c;
   c.number = number;
-  c.reference = fmt::format("R{}", number);
+  c.reference = reference_of(number);
   const std::size_t network = chance.below(networks_.size() + 1);   // the last: in no range
   if (chance.percent(99)) c.phone = fmt::format("999{:02}{:08}", network, number);
   if (chance.percent(65) || c.phone.empty()) c.email = fmt::format("c{}@customer.example", number);
@@ -110,23 +110,24 @@ std::string Kind::name() const {
 
 Traffic::Traffic(std::uint64_t seed, const config::Config& config, const Customers& customers, TimeMs begin, unsigned days, std::uint64_t messages)
     : seed_(mixed(seed, 2)), config_(config), customers_(customers), begin_(begin), days_(days), messages_(messages) {
-  // Sources that anybody's certificate may come through, and those of one client.
-  std::string open;
-  for (const auto& [name, connector] : config.connectors)
-    if (!connector.channel && connector.client.empty() && connector.speaks_for.empty() && open.empty()) open = name;
   for (const auto& [name, client] : config.clients) {
     if (client.categories.empty()) continue;
-    if (!client.identities.empty() && !open.empty()) {
-      add_kinds(client, open, client.identities.front());
-      continue;
-    }
-    const auto pull = std::ranges::find_if(config.connectors, [&name](const auto& c) { return c.second.client == name; });
-    if (pull == config.connectors.end()) mute_.push_back(name);
-    else add_kinds(client, pull->first, "");
+    const Voice voice = voice_of(client);
+    if (voice.source.empty()) mute_.push_back(name);
+    else add_kinds(client, voice);
   }
 }
 
-void Traffic::add_kinds(const config::Client& client, const std::string& source, const std::string& identity) {
+// Sources that anybody's certificate may come through, and those of one client.
+Voice Traffic::voice_of(const config::Client& client) const {
+  if (!client.identities.empty())
+    for (const auto& [name, connector] : config_.connectors)
+      if (!connector.channel && connector.client.empty() && connector.speaks_for.empty()) return {name, client.identities.front()};
+  const auto pull = std::ranges::find_if(config_.connectors, [&client](const auto& c) { return c.second.client == client.name; });
+  return pull == config_.connectors.end() ? Voice() : Voice{pull->first, ""};
+}
+
+void Traffic::add_kinds(const config::Client& client, const Voice& voice) {
   for (const Category category : client.categories) {
     std::vector<const templates::Template*> texts;
     for (const auto& [name, text] : config_.templates)
@@ -137,7 +138,7 @@ void Traffic::add_kinds(const config::Client& client, const std::string& source,
       if (name != config_.rules(category).scenario && (scenario.categories.empty() || std::ranges::find(scenario.categories, category) != scenario.categories.end()))
         scenarios.push_back(name);
     for (const templates::Template* text : texts)
-      for (const std::string& scenario : scenarios) kinds_.push_back({&client, source, identity, category, text, scenario, scenario.empty() ? 20U : 1U});
+      for (const std::string& scenario : scenarios) kinds_.push_back({&client, voice.source, voice.identity, category, text, scenario, scenario.empty() ? 20U : 1U});
   }
 }
 

@@ -32,6 +32,7 @@ class Customers {
  public:
   Customers(std::uint64_t seed, std::uint64_t count, const config::Config& config);
   Customer at(std::uint64_t number) const;
+  static std::string reference_of(std::uint64_t number) { return "R" + std::to_string(number); }
   std::uint64_t count() const { return count_; }
   // Ranges of numbers for each network that a route names, and for one that none names; some numbers belong to no network.
   Result<std::shared_ptr<const numbers::PortabilityIndex>> networks() const;
@@ -42,10 +43,15 @@ class Customers {
   std::vector<std::string> networks_, locales_, zones_;
 };
 
+// How a client speaks: the connector that brings what it says, and the name in its certificate.
+struct Voice {
+  std::string source, identity;                   // no source: it has no way to
+};
+
 // One kind of message that a client may send.
 struct Kind {
   const config::Client* client = nullptr;
-  std::string source, identity;                   // the connector that brings it, and the name in the client's certificate
+  std::string source, identity;                   // its voice
   Category category = Category::service;
   const templates::Template* text = nullptr;      // null: plain words
   std::string scenario;                           // empty: the category's own, or as its conditions choose
@@ -69,6 +75,7 @@ class Traffic {
   const std::vector<Kind>& kinds() const { return kinds_; }
   // Whoever may send and has no way to: by name.
   const std::vector<std::string>& mute() const { return mute_; }
+  Voice voice_of(const config::Client& client) const;
   void weigh(std::size_t kind, std::uint32_t weight) { kinds_[kind].weight = weight; }
 
   // What is sent on one day, in the order of time: message numbers.
@@ -80,7 +87,7 @@ class Traffic {
 
  private:
   void fill(wire::Submit& submit, const Kind& kind, const Customer& customer, Chance& chance) const;
-  void add_kinds(const config::Client& client, const std::string& source, const std::string& identity);
+  void add_kinds(const config::Client& client, const Voice& voice);
   std::string value_for(templates::Kind kind, Chance& chance) const;
 
   std::uint64_t seed_;

@@ -16,6 +16,8 @@ constexpr const char* kOnce = "no attempt is handed twice, and none to a second 
 constexpr const char* kRecorded = "no connector sees an attempt before its record is durable";
 constexpr const char* kNeverTwice = "'rather never twice': nothing is handed while another attempt is in doubt";
 constexpr const char* kPolicy = "the policy allows what connectors are given";
+constexpr const char* kConsent = "where a consent is needed each hand-over cites one, and after an opt-out there is none";
+constexpr const char* kHalted = "nothing of what is halted is handed on before it is let go";
 constexpr const char* kWindow = "no connector holds more than its window";
 constexpr const char* kChain = "the audit log is one chain, and its tree has the root that the gateway says";
 constexpr const char* kAllEnded = "every accepted message has ended, and the store holds none of them";
@@ -88,6 +90,7 @@ void Witness::leaf(const store::Batch& batch, const store::Batch::LeafRow& row) 
   last_leaf_ = leaf_hash(*row.data);
   tree_.append(last_leaf_);
   kept(kChain);
+  if (leaf->type == EventType::halted || leaf->type == EventType::resumed) return halts(*leaf);
   if (leaf->message.key == 0) return;
   if (Letter* letter = find(leaf->message.key)) of_letter(batch, *leaf, *letter);
 }
@@ -118,7 +121,39 @@ void Witness::of_letter(const store::Batch& batch, const audit::Leaf& leaf, Lett
 void Witness::rule(const audit::Leaf& leaf, Letter& letter, Count count, const char* did) {
   ++(*letter.row)[count];
   const std::optional<audit::Body> body = open_(leaf);
-  ++letter.row->rules[fmt::format("{}: {}", did, body ? field_of(*body, audit::Field::reason) : "?")];
+  const std::string reason = body ? field_of(*body, audit::Field::reason) : "?";
+  ++letter.row->rules[fmt::format("{}: {}", did, reason)];
+  if (reason.ends_with("opted-out") && !std::exchange(letter.opted_out, true)) ++tally_.said["messages of which an opt-out stopped a step or all"];
+  if (count == Count::held && reason.find("halted-") != std::string::npos && !std::exchange(letter.halted, true)) ++tally_.facts["messages that a halt held"];
+}
+
+void Witness::halts(const audit::Leaf& leaf) {
+  const std::optional<audit::Body> body = open_(leaf);
+  const std::string what = body ? field_of(*body, audit::Field::object) : std::string();
+  if (what.empty()) return break_promise(fmt::format("audit leaf {} does not say what is halted or let go", leaf.sequence));
+  if (leaf.type == EventType::halted) halted_.insert(what);
+  else halted_.erase(what);
+}
+
+void Witness::told_halted(const std::string& what, bool halted) {
+  kept(kHalted);
+  if (halted_.contains(what) != halted) break_promise(fmt::format("an administrator was told that {} is {}, and the audit log does not say so", what, halted ? "halted" : "let go"));
+}
+
+Witness::Word Witness::said(std::uint64_t customer, const ConsentRecord& record, bool by_number) {
+  std::vector<Said>& words = words_[customer].words;
+  words.push_back({record.purpose, record.channel, record.given, by_number, ++order_, 0, record.given ? record.at_ms : wall_, sha256(encode(record))});
+  return {customer, words.size() - 1};
+}
+
+void Witness::heard(const Word& word) {
+  Customs& customs = words_[word.customer];
+  Said& said = customs.words[word.index];
+  if (said.heard != 0) return;
+  said.heard = ++order_;
+  if (!said.given) said.at = std::min(said.at, wall_);
+  if (said.given) ++tally_.said[fmt::format("consents to {} that the bank told of", name_of(said.purpose))];
+  else if (!std::exchange(customs.opted_out, true)) ++tally_.said[said.by_number ? "customers opted out by a reply" : "customers opted out through the bank"];
 }
 
 void Witness::handed(const store::Batch& batch, const audit::Leaf& leaf, Letter& letter) {
@@ -128,6 +163,8 @@ void Witness::handed(const store::Batch& batch, const audit::Leaf& leaf, Letter&
   const std::optional<Flight> flight = flight_of(batch, leaf.message.key);
   if (!flight || leaf.attempt > flight->attempts.size()) return break_promise(fmt::format("message {} was handed on, and its row does not say so", leaf.message.text()));
   if (wall_ >= flight->deadline_ms) break_promise(fmt::format("message {} was handed on {} ms after its deadline", leaf.message.text(), wall_ - flight->deadline_ms));
+  agreed(leaf, letter, *flight);
+  not_halted(leaf, letter);
   kept(kOnce);
   if (const EventType last = letter.tries[leaf.attempt - 1U].last; last == EventType::handed || last == EventType::sent)
     break_promise(fmt::format("attempt {} of message {} was handed on twice", leaf.attempt, leaf.message.text()));
@@ -137,6 +174,41 @@ void Witness::handed(const store::Batch& batch, const audit::Leaf& leaf, Letter&
   for (std::size_t i = 0; i < letter.tries.size() && i < flight->attempts.size(); ++i)
     if (i + 1U != leaf.attempt && letter.tries[i].last == EventType::in_doubt && stage_of(flight->plan, flight->attempts[i].step) != stage)
       break_promise(fmt::format("attempt {} of message {} was handed on while attempt {} was in doubt", leaf.attempt, leaf.message.text(), i + 1));
+}
+
+// What its customer has said allows this attempt, and its leaf cites it. Of a consent and an opt-out that were on their way at a time either may
+// have come first; and what is known of a number alone is older than a consent from before the clock went back.
+void Witness::agreed(const audit::Leaf& leaf, Letter& letter, const Flight& flight) {
+  if (policy::passes(letter.category)) return;
+  const bool needed = (config_.policy.consent.required & policy::mask_of(letter.category)) != 0;
+  const std::vector<Said> none;
+  const auto customs = words_.find(letter.order.customer);
+  const std::vector<Said>& words = customs == words_.end() ? none : customs->second.words;
+  if (!needed && std::ranges::find(words, letter.category, &Said::purpose) == words.end()) return;
+  kept(kConsent);
+  const std::optional<audit::Body> body = open_(leaf);
+  if (!body) return break_promise(fmt::format("audit leaf {} of message {} cannot be opened", leaf.sequence, leaf.message.text()));
+  const std::string cited = field_of(*body, audit::Field::consent);
+  const Channel channel = flight.plan[flight.attempts[leaf.attempt - 1U].step].channel;
+  const bool has_number = std::ranges::any_of(flight.plan, [](const Step& s) { return !s.pause && s.channel != Channel::push && s.channel != Channel::email; });
+  const auto speaks = [&](const Said& s) { return s.purpose == letter.category && (!s.channel || *s.channel == channel) && (!s.by_number || has_number); };
+  const Said* basis = nullptr;
+  for (const Said& s : words)
+    if (s.given && speaks(s) && to_hex(s.hash) == cited) basis = &s;
+  if (cited.empty() && needed) return break_promise(fmt::format("message {} was handed on without a consent", leaf.message.text()));
+  if (!cited.empty() && basis == nullptr) return break_promise(fmt::format("message {} was handed on by a consent that its customer has not given", leaf.message.text()));
+  for (const Said& s : words)
+    if (!s.given && s.heard != 0 && speaks(s) && (basis == nullptr || (basis->heard != 0 && basis->heard < s.said && (!s.by_number || basis->at <= s.at))))
+      return break_promise(fmt::format("message {} was handed on after its customer had opted out", leaf.message.text()));
+  if (basis != nullptr) letter.tries[leaf.attempt - 1U].consent = policy::ConsentState::given;
+}
+
+void Witness::not_halted(const audit::Leaf& leaf, const Letter& letter) {
+  if (halted_.empty()) return;
+  kept(kHalted);
+  const Kind& kind = *letter.order.kind;
+  for (const std::string& what : {"client " + kind.client->name, "category " + std::string(name_of(letter.category)), kind.text == nullptr ? std::string() : "template " + kind.text->name})
+    if (halted_.contains(what)) break_promise(fmt::format("message {} was handed on while {} was halted", leaf.message.text(), what));
 }
 
 void Witness::ended(const store::Batch& batch, const audit::Leaf& leaf, Letter& letter) {
@@ -207,6 +279,7 @@ void Witness::ask_policy(const Letter& letter, const wire::Deliver& deliver, con
   question.now = wall_;
   question.zone = customer.time_zone.empty() ? nullptr : zones_.find(customer.time_zone);
   question.weight = letter.order.kind->client->weight;
+  question.consent = letter.tries[deliver.attempt().number() - 1].consent;
   std::vector<policy::Sighting> others;
   const std::int64_t memory = policy.memory_ms(letter.category);
   if (memory > 0) {

@@ -6,11 +6,13 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <unordered_map>
 
 #include "crypto/merkle.hpp"
 #include "gateway/audit/leaf.hpp"
 #include "gateway/domain/flight.hpp"
+#include "gateway/domain/recipient.hpp"
 #include "gateway/rehearsal/tally.hpp"
 #include "gateway/rehearsal/traffic.hpp"
 #include "gateway/store/store.hpp"
@@ -29,10 +31,11 @@ struct Letter {
   TimeMs accepted = 0, deadline = 0;              // when, by the clock that never jumps; by the gateway's
   std::vector<Step> plan;
   std::vector<std::string> stop_on;
-  bool escalate = false, ended = false, doubted = false, answered = false;
+  bool escalate = false, ended = false, doubted = false, answered = false, opted_out = false, halted = false;
   struct Try {
     EventType last = EventType::ended;            // what was last recorded of it; `ended`: nothing yet
     std::uint64_t instance = 0;                   // of the process that was given it
+    policy::ConsentState consent = policy::ConsentState::none;   // by which it was handed on
   };
   std::vector<Try> tries;
   unsigned expected = 0;                          // things that are still to happen to it
@@ -58,6 +61,18 @@ class Witness {
   // A connector was given an attempt. True when it had it already.
   bool delivered(const wire::Deliver& deliver, std::uint64_t instance, const Customer& customer);
   void window(const std::string& connector, std::size_t held, std::uint32_t window);
+
+  // One statement of a customer on its way to the gateway. It counts from heard() on, when the gateway has told that it keeps it.
+  struct Word {
+    std::uint64_t customer = 0;
+    std::size_t index = 0;
+  };
+  // `by_number`: it came from the customer's number, and may be known of that alone.
+  Word said(std::uint64_t customer, const ConsentRecord& record, bool by_number);
+  void heard(const Word& word);
+  // An administrator was told that this ("client core") is halted now, or that it goes on.
+  void told_halted(const std::string& what, bool halted);
+
   // Nothing more will happen.
   void at_end(const Hash& root, store::Store& store);
 
@@ -78,6 +93,18 @@ class Witness {
     MessageKey key;
     policy::Sighting sighting;
   };
+  struct Said {
+    Category purpose = Category::marketing;
+    std::optional<Channel> channel;
+    bool given = false, by_number = false;
+    std::uint64_t said = 0, heard = 0;            // in the order of what happens; 0: not yet
+    TimeMs at = 0;                                // by the gateway's clock
+    Hash hash{};                                  // by which a consent is cited
+  };
+  struct Customs {
+    std::vector<Said> words;
+    bool opted_out = false;
+  };
   void kept(const char* promise) {
     std::uint64_t*& count = kept_[promise];
     if (count == nullptr) count = &tally_.kept[promise];
@@ -87,7 +114,10 @@ class Witness {
   void leaf(const store::Batch& batch, const store::Batch::LeafRow& row);
   void of_letter(const store::Batch& batch, const audit::Leaf& leaf, Letter& letter);
   void rule(const audit::Leaf& leaf, Letter& letter, Count count, const char* did);
+  void halts(const audit::Leaf& leaf);
   void handed(const store::Batch& batch, const audit::Leaf& leaf, Letter& letter);
+  void agreed(const audit::Leaf& leaf, Letter& letter, const Flight& flight);
+  void not_halted(const audit::Leaf& leaf, const Letter& letter);
   void ended(const store::Batch& batch, const audit::Leaf& leaf, Letter& letter);
   void ask_policy(const Letter& letter, const wire::Deliver& deliver, const Customer& customer);
   std::optional<Flight> flight_of(const store::Batch& batch, MessageKey key) const;
@@ -100,6 +130,9 @@ class Witness {
   TimeMs now_ = 0, wall_ = 0;
   std::unordered_map<MessageKey, Letter> letters_;
   std::unordered_map<std::uint64_t, std::vector<Reach>> reached_out_;   // by customer
+  std::unordered_map<std::uint64_t, Customs> words_;                    // by customer
+  std::set<std::string, std::less<>> halted_;                           // as the audit log has it
+  std::uint64_t order_ = 0;
   std::unordered_map<const char*, std::uint64_t*> kept_;
   std::vector<MessageKey> fresh_, over_;
   vault::Zones zones_;

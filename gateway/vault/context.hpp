@@ -18,6 +18,7 @@
 #include "gateway/numbers/portability.hpp"
 #include "gateway/store/store.hpp"
 #include "gateway/vault/metrics.hpp"
+#include "gateway/vault/doubts.hpp"
 #include "gateway/vault/halts.hpp"
 #include "gateway/vault/persons.hpp"
 #include "gateway/vault/recipients.hpp"
@@ -86,6 +87,7 @@ struct Context {
   Zones zones;
   Metrics metrics;
   bool accepting = true;          // false: the disk is low; what was accepted goes on
+  Doubts doubts = {};
 
   std::string_view client_name(ClientId client) const {
     const std::string& name = names.name(client);   // "client:NAME"

@@ -41,6 +41,8 @@ bool Dispatcher::take_up(Turn& turn, Line& line, Peer& peer, std::uint8_t lane, 
       }
       line.unanswered.emplace(flight->id.key, static_cast<std::uint32_t>(i + 1));
       deliver(turn, peer, *flight, i);
+      // What was halted while the connector was away is called back like the rest of it.
+      if (context_.halts.covering(*flight) != nullptr) call_back(*flight, i);
     }
   }
   return rows->size() == kPage;

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "gateway/vault/turn.hpp"
+#include "gateway/vault/dispatch.hpp"
 
 namespace postern::vault {
 namespace {
@@ -75,6 +75,18 @@ std::optional<Halt::Kind> halt_kind_named(std::string_view name) {
   return std::nullopt;
 }
 
+std::optional<std::uint16_t> number_of(const Context& context, Halt::Kind kind, const std::string& name) {
+  switch (kind) {
+    case Halt::Kind::category: {
+      const std::optional<Category> category = category_named(name);
+      return category ? std::optional(static_cast<std::uint16_t>(*category)) : std::nullopt;
+    }
+    case Halt::Kind::template_: return context.names.find("template:" + name);
+    case Halt::Kind::client: return context.names.find("client:" + name);
+  }
+  return std::nullopt;
+}
+
 std::string Halt::words() const { return std::string(name_of(kind)) + " " + name; }
 
 Status Halts::open() {
@@ -97,14 +109,20 @@ const Halt* Halts::covering(const Flight& flight) const {
   return found == now_.halts.end() ? nullptr : &*found;
 }
 
-void Halts::add(Halt halt, store::Batch& batch) {
+std::size_t Halts::begin(Turn& turn, Dispatcher& dispatcher, Halt halt) {
+  turn.leaf(EventType::halted, {{audit::Field::actor, halt.actor}, {audit::Field::object, halt.words()}, {audit::Field::text, halt.reason}});
+  const std::size_t called_back = dispatcher.call_back_all(turn, [&halt](const Flight& flight) { return halt.covers(flight); });
   now_.halts.push_back(std::move(halt));
-  keep(batch);
+  keep(turn.batch());
+  return called_back;
 }
 
-void Halts::remove(Halt::Kind kind, std::uint16_t number, store::Batch& batch) {
+void Halts::end(Turn& turn, Halt::Kind kind, std::uint16_t number, const std::string& actor) {
+  const Halt* halt = find(kind, number);
+  if (halt == nullptr) return;
+  turn.leaf(EventType::resumed, {{audit::Field::actor, actor}, {audit::Field::object, halt->words()}});
   std::erase_if(now_.halts, [&](const Halt& h) { return h.kind == kind && h.number == number; });
-  look_again(batch);
+  look_again(turn.batch());
 }
 
 void Halts::look_again(store::Batch& batch) {

@@ -15,7 +15,9 @@
 
 namespace postern::vault {
 
+class Dispatcher;
 class Turn;
+struct Context;
 
 struct Halt {
   enum class Kind : std::uint8_t { template_ = 1, category = 2, client = 3 };
@@ -29,6 +31,8 @@ struct Halt {
 };
 std::string_view name_of(Halt::Kind kind);   // "template", "category", "client"
 std::optional<Halt::Kind> halt_kind_named(std::string_view name);
+// The number by which a halt knows what it stops; nothing: there is none of that name.
+std::optional<std::uint16_t> number_of(const Context& context, Halt::Kind kind, const std::string& name);
 
 // What is kept of them: the list, and whether messages are still to be looked at. Bounded; nothing for bytes that encode() does not make.
 struct KeptHalts {
@@ -50,9 +54,10 @@ class Halts {
   // The one that stops this message; null: none does.
   const Halt* covering(const Flight& flight) const;
 
-  void add(Halt halt, store::Batch& batch);
-  // Lets go, and begins to look at what it held.
-  void remove(Halt::Kind kind, std::uint16_t number, store::Batch& batch);
+  // Stops it, with its leaf, and calls back what connectors hold of it unsent; returns how many attempts that were. Not while it is halted already.
+  std::size_t begin(Turn& turn, Dispatcher& dispatcher, Halt halt);
+  // Lets go, with its leaf, and begins to look at what it held. Nothing happens when it is not halted.
+  void end(Turn& turn, Halt::Kind kind, std::uint16_t number, const std::string& actor);
   // The policy is another one: what it holds is looked at again.
   void look_again(store::Batch& batch);
 

@@ -62,6 +62,14 @@ std::string hex16(std::uint64_t value) {
   return to_hex(bytes);
 }
 
+// The numbers to which it may go.
+PrefixGuard::Numbers numbers_of(const Content& content) {
+  PrefixGuard::Numbers numbers;
+  for (const Payload& payload : content.payloads)
+    if (payload.channel != Channel::push && payload.channel != Channel::email && std::ranges::find(numbers, payload.address) == numbers.end()) numbers.push_back(payload.address);
+  return numbers;
+}
+
 }  // namespace
 
 std::vector<std::string> commitments_of(const Keys& keys, const MessageId& id, std::string_view text) {
@@ -164,15 +172,14 @@ void Intake::submit(Turn& turn, Peer& peer, const wire::Submit& submit) {
 // What goes to a number costs, and may be what somebody asks for in order to be paid. Refusals are counted and no leaf each: a flood of
 // submits is no flood of leaves.
 bool Intake::prefix_open(Turn& turn, const config::Client& client, const wire::Submit& submit, const Draft& draft, wire::Verdict& verdict) {
-  const std::string& phone = submit.recipient().phone();
-  const auto by_number = [](const Payload& p) { return p.channel != Channel::push && p.channel != Channel::email; };
-  if (phone.empty() || std::ranges::none_of(draft.content.payloads, by_number)) return true;
-  const std::optional<TimeMs> until =
-      submit.validate_only() ? prefixes_.closed(draft.category, phone, turn.now()) : prefixes_.submit(turn, draft.category, phone);
-  if (!until) return true;
-  add_problem(verdict, "/recipient/phone", "prefix-closed",
+  const PrefixGuard::Numbers numbers = numbers_of(draft.content);
+  if (numbers.empty()) return true;
+  const std::optional<PrefixGuard::Closed> closed =
+      submit.validate_only() ? prefixes_.closed(draft.category, numbers, turn.now()) : prefixes_.submit(turn, draft.category, numbers);
+  if (!closed) return true;
+  add_problem(verdict, numbers[closed->number] == submit.recipient().phone() ? "/recipient/phone" : "/recipient/whatsapp", "prefix-closed",
               "too much was asked for to numbers that begin like this one; nothing is taken for them until the time that is told");
-  verdict.set_retry_after_ms(static_cast<std::uint32_t>(std::min<TimeMs>(*until - turn.now(), std::numeric_limits<std::uint32_t>::max())));
+  verdict.set_retry_after_ms(static_cast<std::uint32_t>(std::min<TimeMs>(closed->until - turn.now(), std::numeric_limits<std::uint32_t>::max())));
   verdict.set_outcome(wire::Verdict::CLOSED);
   ++context_.metrics.verdicts[{client.name, "closed"}];
   return false;
@@ -538,9 +545,9 @@ void Intake::accept(Turn& turn, const config::Client& client, const wire::Submit
     for (const Payload& payload : draft.content.payloads)
       if (!payload.text.empty()) body.emplace_back(audit::Field::commitment, commitments_of(context_.keys, flight.id, payload.text).front());
   const Flight& accepted = turn.accept(std::move(flight), std::move(draft.content), body);
-  prefixes_.accepted(accepted.id.key, accepted.category, r.phone(), turn.now());
-  // Replies come from the address alone: remember which message waits for one.
   const Content& content = *turn.content(accepted);
+  prefixes_.accepted(accepted.id.key, accepted.category, numbers_of(content), turn.now());
+  // Replies come from the address alone: remember which message waits for one.
   for (const Step& step : accepted.plan)
     if (!step.pause && step.until == Until::replied && step.channel != Channel::email && step.channel != Channel::push)
       turn.batch().conversations.emplace_back(context_.keys.pseudonym(content.payloads[step.payload].address), accepted.id.key);

@@ -14,6 +14,19 @@ constexpr std::size_t kMostDigits = 15;
 
 std::string_view word_of(policy::Velocity::Why why) { return why == policy::Velocity::Why::not_confirmed ? "too few of the codes were used" : "more than usual"; }
 
+// The first number of each prefix.
+std::vector<std::size_t> one_of_each_prefix(const policy::Velocity& velocity, const PrefixGuard::Numbers& numbers) {
+  std::vector<std::size_t> found;
+  for (std::size_t i = 0; i < numbers.size(); ++i)
+    if (std::ranges::none_of(found, [&](std::size_t j) { return velocity.prefix_of(numbers[j]) == velocity.prefix_of(numbers[i]); })) found.push_back(i);
+  return found;
+}
+
+// The one that is closed longest is told.
+void add(std::optional<PrefixGuard::Closed>& closed, TimeMs until, std::size_t number) {
+  if (!closed || until > closed->until) closed = PrefixGuard::Closed{until, number};
+}
+
 }  // namespace
 
 Bytes encode(const std::vector<KeptGuard>& guards) {
@@ -98,56 +111,64 @@ std::vector<KeptGuard> PrefixGuard::learned() const {
   return all;
 }
 
-std::optional<TimeMs> PrefixGuard::submit(Turn& turn, Category category, const std::string& number) {
+std::optional<PrefixGuard::Closed> PrefixGuard::submit(Turn& turn, Category category, const Numbers& numbers) {
   configure(turn.now());
-  std::optional<TimeMs> until;
+  std::optional<Closed> closed;
   for (Guard& guard : guards_) {
     if ((guard.settings.categories & policy::mask_of(category)) == 0) continue;
-    const policy::Velocity::Verdict verdict = guard.velocity.submit(number, turn.now());
-    if (verdict.why == policy::Velocity::Why::fine) continue;
-    until = std::max(until.value_or(0), verdict.closed_until);
-    const std::string prefix = guard.velocity.prefix_of(number);
-    if (guard.closed.contains(prefix) || std::ranges::find(guard.closing, prefix) != guard.closing.end()) continue;
-    guard.closing.push_back(prefix);
-    keep_ms_ = 0;
-    const std::string why(word_of(verdict.why));
-    turn.leaf(EventType::prefix_closed, {{audit::Field::reason, prefix}, {audit::Field::count, std::to_string(verdict.count)}, {audit::Field::text, why}});
-    log::warning("velocity.prefix-closed", "{} for {}: {} asked for in a window of {} allowed, {}", prefix, name_of(category), verdict.count, verdict.allowance, why);
-    ++context_.metrics.prefixes_closed;
+    for (const std::size_t i : one_of_each_prefix(guard.velocity, numbers)) {
+      const policy::Velocity::Verdict verdict = guard.velocity.submit(numbers[i], turn.now());
+      if (verdict.why == policy::Velocity::Why::fine) continue;
+      add(closed, verdict.closed_until, i);
+      const std::string prefix = guard.velocity.prefix_of(numbers[i]);
+      if (guard.closed.contains(prefix) || std::ranges::find(guard.closing, prefix) != guard.closing.end()) continue;
+      guard.closing.push_back(prefix);
+      keep_ms_ = 0;
+      const std::string why(word_of(verdict.why));
+      turn.leaf(EventType::prefix_closed, {{audit::Field::reason, prefix}, {audit::Field::count, std::to_string(verdict.count)}, {audit::Field::text, why}});
+      log::warning("velocity.prefix-closed", "{} for {}: {} asked for in a window of {} allowed, {}", prefix, name_of(category), verdict.count, verdict.allowance, why);
+      ++context_.metrics.prefixes_closed;
+    }
   }
-  if (until) ++context_.metrics.prefix_refusals;
-  return until;
+  if (closed) ++context_.metrics.prefix_refusals;
+  return closed;
 }
 
-std::optional<TimeMs> PrefixGuard::closed(Category category, const std::string& number, TimeMs now) {
+std::optional<PrefixGuard::Closed> PrefixGuard::closed(Category category, const Numbers& numbers, TimeMs now) {
   configure(now);
-  std::optional<TimeMs> until;
-  for (const Guard& guard : guards_)
-    if ((guard.settings.categories & policy::mask_of(category)) != 0)
-      if (const policy::Velocity::Verdict verdict = guard.velocity.peek(number, now); verdict.why != policy::Velocity::Why::fine)
-        until = std::max(until.value_or(0), verdict.closed_until);
-  return until;
+  std::optional<Closed> closed;
+  for (const Guard& guard : guards_) {
+    if ((guard.settings.categories & policy::mask_of(category)) == 0) continue;
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+      if (const policy::Velocity::Verdict verdict = guard.velocity.peek(numbers[i], now); verdict.why != policy::Velocity::Why::fine) add(closed, verdict.closed_until, i);
+  }
+  return closed;
 }
 
-void PrefixGuard::accepted(MessageKey key, Category category, const std::string& number, TimeMs now) {
-  std::string longest;
-  for (const Guard& guard : guards_)
-    if (!guard.settings.confirmed_by.empty() && (guard.settings.categories & policy::mask_of(category)) != 0)
-      longest = std::max(longest, guard.velocity.prefix_of(number), [](const std::string& a, const std::string& b) { return a.size() < b.size(); });
-  if (longest.empty()) return;
+void PrefixGuard::accepted(MessageKey key, Category category, const Numbers& numbers, TimeMs now) {
+  const Guard* finest = nullptr;   // whose prefixes are longest
+  for (const Guard& guard : guards_) {
+    if (guard.settings.confirmed_by.empty() || (guard.settings.categories & policy::mask_of(category)) == 0 || numbers.empty()) continue;
+    if (finest == nullptr || guard.velocity.prefix_of(numbers.front()).size() > finest->velocity.prefix_of(numbers.front()).size()) finest = &guard;
+  }
+  if (finest == nullptr) return;
+  Sent sent{now, {}};
+  for (const std::size_t i : one_of_each_prefix(finest->velocity, numbers)) sent.numbers.push_back(finest->velocity.prefix_of(numbers[i]));
   if (recent_order_.size() == kMostRecent) {
     recent_.erase(recent_order_.front());
     recent_order_.pop_front();
   }
-  recent_.emplace(key, Sent{now, std::move(longest)});
+  recent_.emplace(key, std::move(sent));
   recent_order_.push_back(key);
 }
 
 void PrefixGuard::told(const std::string& event, MessageKey key, TimeMs now) {
   const auto sent = recent_.find(key);
   if (sent == recent_.end()) return;
-  for (Guard& guard : guards_)
-    if (guard.settings.confirmed_by == event) guard.velocity.confirmed(sent->second.number, sent->second.at_ms, now);
+  for (Guard& guard : guards_) {
+    if (guard.settings.confirmed_by != event) continue;
+    for (const std::size_t i : one_of_each_prefix(guard.velocity, sent->second.numbers)) guard.velocity.confirmed(sent->second.numbers[i], sent->second.at_ms, now);
+  }
   recent_.erase(sent);   // a code is used once
 }
 

@@ -23,13 +23,18 @@ class PrefixGuard {
  public:
   explicit PrefixGuard(Context& context) : context_(context) {}
 
-  // One more message of this category to this number. When its prefix is closed: until when.
-  std::optional<TimeMs> submit(Turn& turn, Category category, const std::string& number);
+  using Numbers = std::vector<std::string>;     // to which one message may go: the phone's, and that of a messenger where it is another
+  struct Closed {
+    TimeMs until = 0;
+    std::size_t number = 0;                     // which of them
+  };
+  // One more message of this category to these numbers; it counts once for each prefix. Nothing: all are open.
+  std::optional<Closed> submit(Turn& turn, Category category, const Numbers& numbers);
   // The same as a question, which counts nothing.
-  std::optional<TimeMs> closed(Category category, const std::string& number, TimeMs now);
+  std::optional<Closed> closed(Category category, const Numbers& numbers, TimeMs now);
 
   // A message that submit() let through was accepted under this key.
-  void accepted(MessageKey key, Category category, const std::string& number, TimeMs now);
+  void accepted(MessageKey key, Category category, const Numbers& numbers, TimeMs now);
   // The bank tells an event of a message: where it is the one that says that a code was used, its prefix is trusted for it.
   void told(const std::string& event, MessageKey key, TimeMs now);
 
@@ -49,7 +54,7 @@ class PrefixGuard {
   };
   struct Sent {
     TimeMs at_ms = 0;
-    std::string number;                         // its prefix, as long as any guard's
+    Numbers numbers;                            // their prefixes, as long as any guard's
   };
 
   void configure(TimeMs now);

@@ -237,18 +237,28 @@ void Progress::opt_out(Turn& turn, const wire::Reply& r, const Flight* flight) {
   const policy::ConsentRules& rules = context_.config->policy.consent;
   const Content* content = flight == nullptr ? nullptr : turn.content(*flight);
   const std::string reference = content == nullptr ? std::string() : content->recipient;
+  // It takes back what was agreed to before, also where our clock has gone back since.
+  TimeMs at = turn.now();
+  const auto not_before = [&](const std::string& known_as, const std::string& address) {
+    const Recipient* known = context_.recipients.find(known_as, address);
+    if (known == nullptr) return;
+    for (const ConsentRecord& before : known->consents) at = std::max(at, before.at_ms);
+  };
   const auto withdraw = [&](const std::string& known_as, const std::string& address) {
     const Recipient* known = context_.recipients.find(known_as, address);
     Recipient recipient = known == nullptr ? Recipient() : *known;
     for (const Category purpose : kCategories) {
       if ((rules.stops & policy::mask_of(purpose)) == 0) continue;
-      ConsentRecord record{purpose, std::nullopt, false, turn.now(), "reply " + std::string(cut_utf8(r.channel(), 32)), std::string(cut_utf8(r.payload().empty() ? r.text() : r.payload(), kMaxWording))};
+      ConsentRecord record{purpose, std::nullopt, false, at, "reply " + std::string(cut_utf8(r.channel(), 32)), std::string(cut_utf8(r.payload().empty() ? r.text() : r.payload(), kMaxWording))};
       turn.leaf_of(person_of(context_.keys, known_as, address), EventType::consent_changed, body_of(record), 0);
       recipient.add(std::move(record));
     }
     context_.recipients.save(known_as, address, std::move(recipient), turn.batch());
   };
-  if (!r.from().empty() && r.from().size() <= kMaxProviderId) withdraw({}, r.from());
+  const bool has_address = !r.from().empty() && r.from().size() <= kMaxProviderId;
+  if (has_address) not_before({}, r.from());
+  if (!reference.empty()) not_before(reference, {});
+  if (has_address) withdraw({}, r.from());
   if (!reference.empty()) withdraw(reference, {});
   if (const std::string& why = context_.recipients.failure(); !why.empty()) turn.fail_with(why);
 }

@@ -8,7 +8,7 @@
 namespace postern::vault {
 namespace {
 
-// The clock of who tells of it may be a little ahead of ours.
+// The clock of who tells of it may be a little ahead of ours: what it calls later than now is said now, lest it outlive an opt-out that follows.
 constexpr TimeMs kSlackMs = 10 * 60 * 1000;
 
 void fill(const ConsentRecord& consent, wire::ConsentView& view) {
@@ -65,6 +65,7 @@ ConsentRecord record_of(const wire::ConsentView& view, TimeMs now, std::vector<t
   record.given = view.given();
   record.at_ms = view.at_ms() == 0 ? now : static_cast<TimeMs>(view.at_ms());
   if (record.at_ms < 0 || record.at_ms > now + kSlackMs) fault("/at", "in-the-future", "a customer cannot have said this later than now");
+  record.at_ms = std::min(record.at_ms, now);
   record.source = view.source();
   record.wording = view.wording();
   if (record.source.empty()) fault("/source", "no-source", "say where the customer said so, such as \"branch-17\" or \"app\"");
@@ -98,6 +99,9 @@ void answer_recipient(Turn& turn, Context& context, const wire::RecipientAsk& as
       break;
     case wire::RecipientAsk::kConsent:
       consent = record_of(ask.consent(), turn.now(), faults);
+      // What is said now is said after all that was said before, also where our clock has gone back since.
+      if (ask.consent().at_ms() == 0)
+        for (const ConsentRecord& before : recipient.consents) consent->at_ms = std::max(consent->at_ms, before.at_ms);
       break;
     case wire::RecipientAsk::ASK_NOT_SET: answer.set_outcome(wire::Answer::BAD_REQUEST); return;
   }

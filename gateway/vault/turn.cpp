@@ -153,8 +153,10 @@ engine::Outcome Turn::advance(Flight& flight, const engine::Input& input, audit:
   std::uint64_t doubted = 0;   // attempts in doubt, a bit each
   for (std::size_t i = 0; i < attempts_before; ++i)
     if (flight.attempts[i].state == AttemptState::unknown) doubted |= 1ULL << i;
+  const std::uint64_t doubts_before = Doubts::of(flight);
   engine::Outcome outcome = engine::advance(flight, input, now_ms_, rules, route_, gate_);
   if (outcome.ignored) return outcome;
+  context_.doubts.changed(flight, doubts_before);
   touch(flights_.at(flight.id.key));
   for (std::size_t i = 0; i < outcome.happened.size(); ++i) {
     // The leaf that ends the message is the last one, and says so.
@@ -322,6 +324,7 @@ Status Turn::commit() {
     context_.sightings.turn_over();
     context_.recipients.turn_over();
     context_.halts.turn_over(/*committed=*/true);
+    context_.doubts.turn_over(/*committed=*/true);
     drop_contents();
     trim();
     return {};
@@ -345,6 +348,7 @@ Status Turn::commit() {
   context_.sightings.turn_over();
   context_.recipients.turn_over();
   context_.halts.turn_over(/*committed=*/true);
+  context_.doubts.turn_over(/*committed=*/true);
   dirty_.clear();
   batch_ = {};
   fresh_names_.clear();
@@ -384,6 +388,7 @@ void Turn::abandon() {
   context_.sightings.turn_over();
   context_.recipients.turn_over();
   context_.halts.turn_over(/*committed=*/false);
+  context_.doubts.turn_over(/*committed=*/false);
   for (const std::uint16_t id : fresh_names_) context_.names.forget(id);
   fresh_names_.clear();
   context_.log.put_back(std::move(mark_before_));

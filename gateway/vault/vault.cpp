@@ -70,7 +70,7 @@ Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config>
   vault->progress_.begin_with(*parked);
   vault->recipients_.open();
   if (const Status halted = vault->halts_.open(); !halted) return fail(halted.what());
-  vault->more_ = vault->halts_.busy();
+  vault->more_ = true;   // halts, and the count of doubts, may have pages to look at
   // Before anything is written.
   std::uint64_t generation = 0;
   const Result<std::string> put_back = vault->put_back(opening, generation);
@@ -286,6 +286,7 @@ void Vault::take(const Said& said) {
 Status Vault::turn() {
   if (const Status kept = ring_keeper_.keep(now()); !kept) log::error("ring.not-renewed", "{}", kept.what());
   return turn([this](Turn&) {
+    context_.doubts.step(turn_, context_);
     more_ = progress_.timers(turn_, kTimersPerTurn);
     intake_.prefixes().run(turn_);
     progress_.routes().run(turn_.now());
@@ -298,7 +299,7 @@ Status Vault::turn() {
     halts_.step(turn_);
     dispatcher_.run(turn_);
     ring_keeper_.step(turn_);
-    more_ = more_ || dispatcher_.more() || ring_keeper_.busy() || halts_.busy();
+    more_ = more_ || dispatcher_.more() || ring_keeper_.busy() || halts_.busy() || context_.doubts.busy();
   });
 }
 
@@ -353,36 +354,18 @@ Result<std::uint64_t> Vault::erase(std::uint64_t person, const std::string& acto
   return leaf;
 }
 
-std::optional<std::uint16_t> Vault::number_of(Halt::Kind kind, const std::string& name) const {
-  switch (kind) {
-    case Halt::Kind::category: {
-      const std::optional<Category> category = category_named(name);
-      return category ? std::optional(static_cast<std::uint16_t>(*category)) : std::nullopt;
-    }
-    case Halt::Kind::template_: return context_.names.find("template:" + name);
-    case Halt::Kind::client: return context_.names.find("client:" + name);
-  }
-  return std::nullopt;
-}
+std::optional<std::uint16_t> Vault::number_of(Halt::Kind kind, const std::string& name) const { return vault::number_of(context_, kind, name); }
 
 Result<std::size_t> Vault::halt(Halt halt) {
   std::size_t called_back = 0;
-  const Status done = turn([&](Turn& t) {
-    t.leaf(EventType::halted, {{audit::Field::actor, halt.actor}, {audit::Field::object, halt.words()}, {audit::Field::text, halt.reason}});
-    called_back = dispatcher_.call_back_all(t, [&halt](const Flight& flight) { return halt.covers(flight); });
-    halts_.add(std::move(halt), t.batch());
-  });
+  const Status done = turn([&](Turn& t) { called_back = halts_.begin(t, dispatcher_, std::move(halt)); });
   if (!done) return fail(done.what());
   return called_back;
 }
 
 Status Vault::resume(Halt::Kind kind, std::uint16_t number, const std::string& actor) {
-  const Halt* halt = halts_.find(kind, number);
-  if (halt == nullptr) return {};
-  const Status done = turn([&](Turn& t) {
-    t.leaf(EventType::resumed, {{audit::Field::actor, actor}, {audit::Field::object, halt->words()}});
-    halts_.remove(kind, number, t.batch());
-  });
+  if (halts_.find(kind, number) == nullptr) return {};
+  const Status done = turn([&](Turn& t) { halts_.end(t, kind, number, actor); });
   more_ = more_ || halts_.busy();
   return done;
 }

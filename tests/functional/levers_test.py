@@ -49,6 +49,13 @@ def recipients(bank, check):
     check(status == 403, "another department may not look", (status, body))
     shown = json.loads(bank.postern("recipient", "show", "customer 1", "--json").stdout)
     check("phone +38067***031" in shown["kept"], "administrators see enough of the number", shown)
+    odd = "/v1/recipients/branch%2F7%5Cold%25"
+    status, _, body = core.ask("PUT", odd, json.dumps({"phone": "067 110 00 33"}))
+    check(status == 200 and body["reference"] == "branch/7\\old%", "a name may hold / \\ and %, written as %2F, %5C and %25", (status, body))
+    sent = core.submit(message("service", "branch/7\\old%"))
+    check(core.ended(sent)["state"] == "reached" and len(bank.phones("380671100033")) == 1, "and is the name that messages use")
+    status, _, body = core.ask("GET", "/v1/recipients/%FF")
+    check(status == 400 and "UTF-8" in body["detail"], "what is no name is refused with what is wrong", (status, body))
     status, _, _ = core.ask("DELETE", path)
     status_after, _, body = core.ask("POST", "/v1/messages", json.dumps(message("service", "customer 1")))
     check(status == 200 and status_after == 422, "what is forgotten is used no more", (status, status_after, body))
@@ -130,6 +137,22 @@ def halts(bank, check):
     check(verdict["good"] and events["halted"] == 1 and events["resumed"] == 1 and events["consent-changed"] >= 4, "all of it stands in the audit log", events)
 
 
+def twice(bank, check):
+    """A push that is acknowledged late, when the SMS after it has arrived: the customer has it twice, and the bank knows what that cost."""
+    core = bank.client("core-banking")
+    check(bank.postern("report", "double-contacts").returncode == 0, "nobody was reached twice so far")
+    sent = core.submit({"category": "transaction", "text": "Words", "subject": "Words", "scenario": "careful",
+                        "recipient": {"phone": "+380671100050", "push": [{"token": "late-50", "platform": "fcm"}], "locale": "en"}})
+    core.ended(sent)
+    told = lambda: json.loads(bank.postern("report", "double-contacts", "--json").stdout)  # noqa: E731
+    wait_for("the late receipt", lambda: told()["double_contacts"], timeout=30)
+    report = told()
+    row = report["double_contacts"][0]
+    check(row["id"] == sent and row["category"] == "transaction" and row["channel"] == "push" and row["cause"] == "late-receipt", "the report names the message, and whose receipt came late", row)
+    # The number belongs to the second network.
+    check(row["cost"] == "0.038" and report["categories"] == [{"category": "transaction", "count": 1, "cost": "0.038"}], "and what the SMS after it cost, by the price of its route", report)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
@@ -146,6 +169,7 @@ def main():
         recipients(bank, check)
         consents(bank, check)
         halts(bank, check)
+        twice(bank, check)
     return check.finish()
 
 

@@ -9,6 +9,7 @@ the same seed.
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -29,6 +30,11 @@ period = "day"
 """
 
 
+CONSENT = """[consent]
+required = ["marketing"]
+stop_words = ["STOP", "СТОП"]
+stops = ["marketing", "service"]
+"""
 # The scenario of its category sends SMS alone.
 LETTER = """name = "letter"
 categories = ["marketing"]
@@ -111,6 +117,62 @@ def quiet_hours(bank, rehearsal, check):
           (facts["categories"]["marketing"]["ms_to_reach"], without["categories"]["marketing"]["ms_to_reach"]))
 
 
+def consents(bank, rehearsal, check):
+    """The bank asks its customers before it writes to them of offers, and they take it back."""
+    text = open(bank.path("etc/posternd.toml"), encoding="utf-8").read()
+    with open(bank.path("etc/policy.toml"), "w", encoding="utf-8") as file:
+        file.write(CONSENT)
+    with open(bank.path("etc/consent.toml"), "w", encoding="utf-8") as file:
+        file.write(text.replace('templates = "templates"\n', 'templates = "templates"\n' + QUIET.lstrip(), 1))
+    facts = rehearsal.facts(config="etc/consent.toml", messages=20_000, days=10)
+    said, offers = facts["said"], facts["categories"]["marketing"]
+    check(said["consents to marketing that the bank told of"] > 700 and offers["reached"] > offers["accepted"] / 2, "most customers have agreed to offers, and get them", (said, offers))
+    check(said["customers opted out by a reply"] > 5 and said["customers opted out through the bank"] > 20, "some opt out, by a stop word and through the bank", said)
+    check(said["messages of which an opt-out stopped a step or all"] > 20, "the report tells what that stopped", said)
+    check(offers["rules"].get("skipped: sms-opted-out", 0) > 0 and offers["rules"].get("skipped: sms-no-consent", 0) > 0, "and who has never agreed gets none", offers["rules"])
+    check(not any("consent" in rule for rule in facts["categories"]["transaction"]["rules"]), "what needs no consent goes on", facts["categories"]["transaction"]["rules"])
+    check(facts["promises"]["where a consent is needed each hand-over cites one, and after an opt-out there is none"] >= offers["attempts"], "each hand-over of an offer is held against it", facts["promises"])
+    wide = [rehearsal.run("--jobs", jobs, config="etc/consent.toml", messages=126_000, days=2) for jobs in ("1", "2")]
+    check(wide[0].returncode == 0 and wide[0].stdout == wide[1].stdout, "the same by one process as by two", wide[0].stderr)
+
+    with open(bank.path("etc/mute.toml"), "w", encoding="utf-8") as file:
+        file.write(open(bank.path("etc/consent.toml"), encoding="utf-8").read().replace("recipients = true\n", ""))
+    mute = rehearsal.facts(config="etc/mute.toml")
+    check(mute["categories"]["marketing"]["reached"] == 0 and any(what.startswith("clients may tell of consents") for what in mute["said"]),
+          "a bank of which no client may tell of consents learns it here", mute["said"])
+
+
+def halts(rehearsal, check):
+    facts = rehearsal.facts(messages=20_000, days=10)
+    halted = [what for what in facts["played"] if " is halted for " in what]
+    check({what.split()[0] for what in halted} == {"template", "category", "client"}, "administrators halt a template, a category and a client", facts["played"])
+    rules = facts["all"]["rules"]
+    check(facts["run"]["messages that a halt held"] > 20 and any("halted-" in rule for rule in rules), "the report tells how many messages that held", (facts["run"], rules))
+    check(facts["promises"]["nothing of what is halted is handed on before it is let go"] > 20, "and each hand-over meanwhile is looked at", facts["promises"])
+    check(facts["all"]["accepted"] == sum(facts["all"][word] for word in ("reached", "failed", "expired", "cancelled", "suppressed")), "all go on or end when it is over", facts["all"])
+    calm = rehearsal.facts("--faults", "none")["played"]
+    check(not any("halted" in what for what in calm), "nothing is halted where nothing goes wrong", calm)
+
+
+def costs(bank, rehearsal, check):
+    """What the bank pays follows from the prices of its routes and the messages that providers took."""
+    every = rehearsal.facts("--seed", "3")["all"]["channels"]
+    for channel, price in (("push", 200), ("whatsapp", 21_000), ("email", 900)):
+        check(every[channel]["cost_millionths"] == price * every[channel]["sent"], f"each {channel} message costs what its route costs", every[channel])
+    sms = every["sms"]
+    check(34_000 * sms["sent"] < sms["cost_millionths"] < 55_000 * sms["sent"], "an SMS by the network that it goes to", sms)
+    text = open(bank.path("etc/posternd.toml"), encoding="utf-8").read()
+    with open(bank.path("etc/dear.toml"), "w", encoding="utf-8") as file:
+        file.write(re.sub(r'price = "0\.0(34|38|52|55)"', 'price = "0.5"', text))
+    dear = rehearsal.facts("--seed", "3", config="etc/dear.toml")
+    check(dear["all"]["channels"]["sms"] == {**sms, "cost_millionths": 500_000 * sms["sent"]}, "a dearer network is seen before it is in force, and nothing else changes", dear["all"]["channels"])
+    parts = sum(row["channels"]["sms"]["cost_millionths"] for row in dear["categories"].values())
+    check(parts == dear["all"]["channels"]["sms"]["cost_millionths"], "categories add up to it", parts)
+    shown = rehearsal.run("--seed", "3", config="etc/dear.toml").stdout
+    total = sum(way["cost_millionths"] for way in dear["all"]["channels"].values())
+    check(f"cost in all: {total // 1_000_000:,}.{total // 10_000 % 100:02}\n" in shown and f"for {sms['sent'] * 500_000 // 1_000_000:,}." in shown, "people read it too", shown[:4000])
+
+
 def refusals(bank, rehearsal, check):
     text = open(bank.path("etc/posternd.toml"), encoding="utf-8").read()
     with open(bank.path("etc/broken.toml"), "w", encoding="utf-8") as file:
@@ -142,6 +204,9 @@ def main():
         the_same_again(rehearsal, check)
         what_became(rehearsal, check)
         quiet_hours(bank, rehearsal, check)
+        consents(bank, rehearsal, check)
+        halts(rehearsal, check)
+        costs(bank, rehearsal, check)
         refusals(bank, rehearsal, check)
     return check.finish()
 

@@ -7,12 +7,13 @@ of the libraries of the build.
     python3 tests/sim/mutants_test.py --build BUILD_DIR
 """
 import argparse
-import pathlib
+import os
 import re
-import shlex
 import subprocess
 import sys
-import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import mutants  # noqa: E402
 
 ENGINE = "gateway/engine/engine.cpp"
 SEEDS = "1-1000"
@@ -66,70 +67,29 @@ MUTANTS = [
 ]
 
 
-def commands(build):
-    """How this build compiles each file and links the simulator."""
-    listed = subprocess.run(["ninja", "-C", build, "-t", "commands", "tests/sim/simulate"], check=True, capture_output=True, text=True).stdout.splitlines()
-    link = next(line for line in listed if " -o tests/sim/simulate " in line)
-    return listed, re.sub(r"^: && | && :$", "", link)
-
-
-def compile_command(listed, source, mutated, target):
-    command = next(line for line in listed if re.search(rf" -c \S*/{re.escape(source)}$", line))
-    words, out, skip = shlex.split(command), [], False
-    for word in words:
-        if skip:
-            skip = False
-        elif word in ("-MT", "-MF", "-o", "-c"):
-            skip = True
-        elif word != "-MD":
-            out.append(word)
-    return out + ["-o", str(target), "-c", str(mutated)]
-
 
 def simulate(program):
     return subprocess.run([str(program), "--seeds", SEEDS], capture_output=True, text=True, check=False)
 
 
+def caught(program):
+    found = simulate(program)
+    seed = re.search(r"^seed (\d+) of commit \S+: (.*)$", found.stdout, re.MULTILINE)
+    if found.returncode != 1 or not seed:
+        return False, f"not found in seeds {SEEDS}"
+    return True, f"seed {seed.group(1)}: {re.sub(r' [(]at .*', '', seed.group(2))}"
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
-    build = parser.parse_args().build
-    root = pathlib.Path(__file__).resolve().parents[2]
-    listed, link = commands(build)
-    faults = 0
-
-    as_it_is = simulate(pathlib.Path(build) / "tests/sim/simulate")
-    print(f"{'ok  ' if as_it_is.returncode == 0 else 'FAIL'} the engine as it is keeps its promises in seeds {SEEDS}")
-    if as_it_is.returncode != 0:
+    program = mutants.Program(parser.parse_args().build, "tests/sim/simulate")
+    as_it_is = simulate(program.path)
+    good = as_it_is.returncode == 0
+    print(f"{'ok  ' if good else 'FAIL'} the engine as it is keeps its promises in seeds {SEEDS}")
+    if not good:
         print(as_it_is.stdout[-3000:])
-        faults += 1
-
-    for name, source, old, new in MUTANTS:
-        text = (root / source).read_text()
-        if text.count(old) != 1:
-            print(f"FAIL {name}: its text stands {text.count(old)} times in {source}; mend the list of mutants")
-            faults += 1
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            mutated, target, program = (pathlib.Path(folder) / part for part in ("mutant.cpp", "mutant.o", "simulate"))
-            mutated.write_text(text.replace(old, new))
-            made = subprocess.run(compile_command(listed, source, mutated, target) + ["-Wno-error"], cwd=build, capture_output=True, text=True, check=False)
-            if made.returncode == 0:
-                words = shlex.split(link)
-                words[words.index("-o") + 1] = str(program)
-                words.insert(words.index("-o"), str(target))
-                made = subprocess.run(words, cwd=build, capture_output=True, text=True, check=False)
-            if made.returncode != 0:
-                print(f"FAIL {name}: it cannot be built\n{made.stderr[-2000:]}")
-                faults += 1
-                continue
-            found = simulate(program)
-        seed = re.search(r"^seed (\d+) of commit \S+: (.*)$", found.stdout, re.MULTILINE)
-        caught = found.returncode == 1 and seed
-        print(f"{'ok  ' if caught else 'FAIL'} {name}: " + (f"seed {seed.group(1)}: {re.sub(r' [(]at .*', '', seed.group(2))}" if caught else f"not found in seeds {SEEDS}"), flush=True)
-        faults += not caught
-    print(f"{len(MUTANTS)} mutants, {faults} faults")
-    sys.exit(1 if faults else 0)
+    sys.exit(1 if mutants.hold(program, MUTANTS, caught) or not good else 0)
 
 
 if __name__ == "__main__":

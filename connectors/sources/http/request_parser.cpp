@@ -94,7 +94,7 @@ bool good_query(std::string_view query) {
 
 }  // namespace
 
-bool normal_path(std::string_view path) {
+bool normal_path(std::string_view path, std::size_t names_at) {
   if (path.empty() || path.front() != '/') return false;
   std::size_t segment = 1;
   for (std::size_t i = 1; i <= path.size(); ++i) {
@@ -107,7 +107,8 @@ bool normal_path(std::string_view path) {
       const int low = i + 2 < path.size() ? hex_value(path[i + 2]) : -1;
       if (high < 0 || low < 0) return false;
       const char meant = static_cast<char>(high * 16 + low);
-      if (is_control(meant) || is_unreserved(meant) || meant == '/' || meant == '\\' || meant == '%') return false;
+      if (is_control(meant) || is_unreserved(meant)) return false;
+      if (i < names_at && (meant == '/' || meant == '\\' || meant == '%')) return false;
       i += 2;
     } else if (!is_path_character(path[i])) {
       return false;
@@ -197,7 +198,9 @@ void RequestParser::read_request_line(std::string_view line) {
   const std::size_t mark = target.find('?');
   const std::string_view path = target.substr(0, mark);
   const std::string_view query = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
-  if (!normal_path(path) || !good_query(query))
+  const std::string_view names = limits_.names_below;
+  const std::size_t names_at = !names.empty() && path.starts_with(names) ? names.size() : std::string_view::npos;
+  if (!normal_path(path, names_at) || !good_query(query))
     return fail(400, "target", "The request target must be a normal path that begins with '/'.");
   method_size_ = method.size();
   path_at_ = first + 1;

@@ -51,6 +51,9 @@ struct ParserLimits {
   std::size_t head_bytes = 16 * 1024;   // request line and fields
   std::size_t target_bytes = 4 * 1024;  // path and query
   std::size_t fields = 64;
+  // A path whose segments beyond it are names that may hold an encoded '/', '\' or '%': whoever serves
+  // it decodes each once. Of static storage; empty: there is none.
+  std::string_view names_below = {};
 };
 
 class RequestParser {
@@ -133,7 +136,8 @@ class RequestParser {
 
 // True when `path` begins with '/', holds only characters that RFC 3986 allows there and is normal:
 // no empty or dot segment, no encoded character that could have been written plainly or that
-// changes the path ('/', '\', '%', '.'), no encoded control character.
-bool normal_path(std::string_view path);
+// changes the path ('/', '\', '%', '.'), no encoded control character. From `names_at` on an encoded
+// '/', '\' or '%' is part of its segment.
+bool normal_path(std::string_view path, std::size_t names_at = std::string_view::npos);
 
 }  // namespace postern::http

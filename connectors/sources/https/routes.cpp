@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "connectors/sources/https/path_reference.hpp"
 #include "connectors/sources/https/time_text.hpp"
 
 namespace postern::https {
@@ -13,8 +14,7 @@ namespace {
 
 constexpr std::string_view kMessages = "/v1/messages";
 constexpr std::string_view kOneMessage = "/v1/messages/";
-constexpr std::string_view kOneRecipient = "/v1/recipients/", kConsents = "/consents";
-constexpr std::size_t kMaxReference = 128;
+constexpr std::string_view kConsents = "/consents";
 
 struct Entry {
   std::string_view path, method;
@@ -95,30 +95,13 @@ std::expected<Target, http::Response> with_body(const http::Request& head, const
   return Target{entry.route, id};
 }
 
-// A segment of a path as what it stands for; nothing for what is no name of a customer.
-std::optional<std::string> decoded_reference(std::string_view segment) {
-  const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
-  std::string reference;
-  for (std::size_t i = 0; i < segment.size(); ++i) {
-    if (segment[i] == '/') return std::nullopt;
-    if (segment[i] != '%') {
-      reference += segment[i];
-      continue;
-    }
-    if (i + 2 >= segment.size() || digit(segment[i + 1]) < 0 || digit(segment[i + 2]) < 0) return std::nullopt;
-    reference += static_cast<char>(digit(segment[i + 1]) * 16 + digit(segment[i + 2]));
-    i += 2;
-  }
-  if (reference.empty() || reference.size() > kMaxReference) return std::nullopt;
-  return reference;
-}
-
 std::expected<Target, http::Response> recipient_target(const http::Request& head) {
   std::string_view rest = head.path.substr(kOneRecipient.size());
   const bool consents = rest.ends_with(kConsents);
   if (consents) rest.remove_suffix(kConsents.size());
-  std::optional<std::string> reference = decoded_reference(rest);
-  if (!reference) return std::unexpected(not_found());
+  if (rest.empty()) return std::unexpected(not_found());
+  std::expected<std::string, std::string_view> reference = reference_of(rest);
+  if (!reference) return std::unexpected(http::problem(400, "reference", "The customer's reference in the path cannot be taken: " + std::string(reference.error()) + "."));
   const auto target = [&](Route route, std::string_view content) {
     std::expected<Target, http::Response> found = with_body(head, {head.path, head.method, route, content}, {});
     if (found) found->reference = std::move(*reference);

@@ -21,6 +21,9 @@ inline constexpr std::array<Route, 17> kRoutes = {Route::submit, Route::batch,  
                                                   Route::forget_recipient, Route::consent, Route::events,  Route::receipts,
                                                   Route::metrics, Route::openapi, Route::health};
 
+// Below it stand customers' names, which may hold an encoded '/', '\' or '%'.
+inline constexpr std::string_view kOneRecipient = "/v1/recipients/";
+
 struct Target {
   Route route = Route::health;
   std::string_view id;  // of Route::read, cancel and move: a UUID in canonical form

@@ -2,6 +2,7 @@
 #include "connectors/sources/https/settings.hpp"
 
 #include "connectors/sources/http/listener.hpp"
+#include "connectors/sources/https/routes.hpp"
 #include "connectors/sources/phone/phone.hpp"
 
 namespace postern::https {
@@ -68,6 +69,7 @@ HttpsSettings read_settings(Section& root) {
               "the client CA's revocation list is missing; name it, or write crl_optional = true to serve without one");
 
   read_limits(root.section("limits"), settings.server.limits);
+  settings.server.limits.parser.names_below = kOneRecipient;
   return settings;
 }
 

@@ -166,5 +166,20 @@ TEST(NormalPath, TakesPlainPathsOnly) {
     EXPECT_FALSE(normal_path(bad)) << bad;
 }
 
+TEST(NormalPath, NamesMayHoldWhatAPathMayNotWhereTheyAreServed) {
+  for (const std::string_view good : {"/of/a%2Fb", "/of/%5C", "/of/%25%2f/more"}) EXPECT_TRUE(normal_path(good, 4)) << good;
+  for (const std::string_view bad : {"/of/%2e", "/of/%2E%2E", "/of/a%2Fb/../c", "/of/%00", "/of/%2", "/%2F/%2F"}) EXPECT_FALSE(normal_path(bad, 4)) << bad;
+  const auto status_of = [](std::string_view path) {
+    ParserLimits limits;
+    limits.names_below = "/of/";
+    RequestParser parser(limits);
+    parser.feed("GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n\r\n");
+    return parser.state() == RequestParser::State::failed ? parser.failure().status : 0;
+  };
+  EXPECT_EQ(status_of("/of/a%2Fb"), 0);
+  EXPECT_EQ(status_of("/other/a%2Fb"), 400);
+  EXPECT_EQ(status_of("/of%2Fa"), 400);
+}
+
 }  // namespace
 }  // namespace postern::http

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "connectors/sources/https/idempotency_key.hpp"
+#include "connectors/sources/https/path_reference.hpp"
 #include "connectors/sources/https/routes.hpp"
 #include "connectors/sources/https/time_text.hpp"
 
@@ -103,6 +104,50 @@ TEST(Routes, EveryRouteIsFound) {
   EXPECT_EQ(route_of("GET", "/v1/metrics"), "metrics");
   EXPECT_EQ(route_of("GET", "/v1/openapi.json"), "openapi");
   EXPECT_EQ(route_of("GET", "/v1/health"), "health");
+}
+
+std::string customer_of(std::string_view path) {
+  http::Request request;
+  request.method = "GET";
+  request.path = path;
+  const auto target = find_target(request);
+  return target ? target->reference : std::to_string(target.error().status) + " " + target.error().body;
+}
+
+TEST(Routes, ACustomersNameMayHoldWhatAPathMayNot) {
+  EXPECT_EQ(customer_of("/v1/recipients/customer%201"), "customer 1");
+  EXPECT_EQ(customer_of("/v1/recipients/branch%2F7%5Cold%25"), "branch/7\\old%");
+  EXPECT_EQ(customer_of("/v1/recipients/%d0%96"), "Ж") << "small digits are as good";
+  EXPECT_EQ(customer_of("/v1/recipients/%2F"), "/");
+  EXPECT_EQ(customer_of("/v1/recipients/%252F"), "%2F") << "decoded once";
+  EXPECT_EQ(customer_of("/v1/recipients/a%2Fconsents"), "a/consents") << "and is no other path";
+  http::Request request;
+  const http::Field json{"content-type", "application/json"};
+  request.method = "POST";
+  request.path = "/v1/recipients/a%2Fb/consents";
+  request.fields = {&json, 1};
+  const auto consents = find_target(request);
+  ASSERT_TRUE(consents);
+  EXPECT_EQ(consents->route, Route::consent);
+  EXPECT_EQ(consents->reference, "a/b");
+}
+
+TEST(Routes, ACustomersNameThatIsNoneIsRefusedWithWhatIsWrong) {
+  const auto refused = [](std::string_view path, std::string_view why) {
+    const std::string answer = customer_of(path);
+    EXPECT_TRUE(answer.starts_with("400 ") && answer.find(why) != std::string::npos) << path << ": " << answer;
+  };
+  refused("/v1/recipients/a/b", "%2F");
+  refused("/v1/recipients/a%2", "two hexadecimal digits");
+  refused("/v1/recipients/a%", "two hexadecimal digits");
+  refused("/v1/recipients/100%gr", "two hexadecimal digits");
+  refused("/v1/recipients/%FF", "UTF-8");
+  refused("/v1/recipients/%ED%A0%80", "UTF-8");
+  refused("/v1/recipients/a%0Ab", "control characters");
+  refused("/v1/recipients/" + std::string(129, 'a'), "1 to 128 bytes");
+  EXPECT_EQ(customer_of("/v1/recipients/").substr(0, 3), "404");
+  const std::string longest(128, '/');
+  EXPECT_EQ(reference_of(segment_of(longest)), longest) << "bytes are counted when it is decoded";
 }
 
 TEST(Routes, OthersAreRefused) {

@@ -25,6 +25,7 @@ Tally some(std::uint64_t seed) {
   }
   tally.submits["stored"] = chance.below(1000);
   tally.faults["a receipt is lost"] = chance.below(1000);
+  tally.said["customers opted out"] = chance.below(1000);
   tally.kept["every message has one end"] = chance.below(1000);
   tally.facts["turns"] = chance.below(1000);
   if (chance.percent(50)) tally.broken.emplace_back("message 1 has two ends");

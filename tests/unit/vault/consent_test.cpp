@@ -119,6 +119,24 @@ TEST_F(Consents, IsForItsPurposeAndItsChannel) {
   EXPECT_EQ(house->view(api, id).reason(), "no-consent");
 }
 
+TEST_F(Consents, AnOptOutTakesBackWhatWasToldWithAClockAheadOfOurs) {
+  // The bank's clock is five minutes ahead; the customer changes their mind within one.
+  ASSERT_EQ(say(true, wire::MARKETING, {}, house->now + 5 * 60'000).outcome(), wire::Answer::OK);
+  stored(wire::MARKETING);
+  EXPECT_EQ(delivered(), 1U);
+  house->pass(60'000);
+  reply("STOP");
+  stored(wire::MARKETING);
+  EXPECT_EQ(delivered(), 0U) << "a word that came by reply";
+  house->pass(60'000);
+  ASSERT_EQ(say(true, wire::MARKETING, {}, house->now + 9 * 60'000).outcome(), wire::Answer::OK);
+  stored(wire::MARKETING);
+  EXPECT_EQ(delivered(), 1U);
+  ASSERT_EQ(say(false).outcome(), wire::Answer::OK);
+  stored(wire::MARKETING);
+  EXPECT_EQ(delivered(), 0U) << "and one that a system of the bank tells as said now";
+}
+
 TEST_F(Consents, AnOptOutIsHonouredBeforeTheNextSendOnEveryChannel) {
   say(true);
   const std::string waiting = stored(wire::MARKETING, "offer");

@@ -2,6 +2,8 @@
 // Halt and resume: what an administrator stops waits where it stands, in queues, in retries and in steps to come, and goes on when let go.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/support/house.hpp"
 
 namespace postern::vault {
@@ -95,6 +97,24 @@ TEST_F(Halting, ACalledBackMessageIsNotLost) {
   const std::vector<wire::Deliver> again = delivered();
   ASSERT_EQ(again.size(), 1U);
   EXPECT_EQ(again[0].id(), id);
+}
+
+TEST_F(Halting, CallsBackWhatAConnectorHeldThatWasAwayWhenItBegan) {
+  stored();
+  stored(wire::TRANSACTION);
+  ASSERT_EQ(delivered().size(), 2U);
+  house.leave(sms);
+  house.turn();
+  const Result<std::size_t> called_back = halt(Halt::Kind::category, "service");
+  ASSERT_TRUE(called_back.has_value());
+  EXPECT_EQ(*called_back, 0U) << "there is nobody to call";
+  sms = house.join("sms", 1, 2);
+  const wire::ToConnector told = house.take(sms);
+  EXPECT_EQ(told.deliver_size(), 2) << "repeated, since it may never have heard of them";
+  ASSERT_EQ(told.cancel_size(), 1) << "and what is halted is called back";
+  const auto halted = std::ranges::find_if(told.deliver(), [](const wire::Deliver& d) { return d.category() == wire::SERVICE; });
+  ASSERT_NE(halted, told.deliver().end());
+  EXPECT_EQ(told.cancel(0).message(), halted->attempt().message());
 }
 
 TEST_F(Halting, StopsOneTemplateAndNoOther) {

@@ -9,12 +9,15 @@ namespace postern::vault {
 namespace {
 
 constexpr TimeMs kMinute = 60'000;
+const std::map<std::string, std::string> kScenarios{
+    {"both-ways", "name = \"both-ways\"\ndeadline = \"1h\"\n[[steps]]\nchannel = \"whatsapp\"\nwait = \"10s\"\n[[steps]]\nchannel = \"sms\"\n"},
+};
 constexpr const char* kGuard = "[[velocity]]\nlimit = 5\ncool_down = \"30m\"\n";
 
 class PrefixGuardOfTheBank : public testing::Test {
  protected:
   void open(const std::string& policy = kGuard) {
-    house = std::make_unique<House>("", std::map<std::string, std::string>{}, std::map<std::string, std::string>{}, std::nullopt, false, policy);
+    house = std::make_unique<House>("", kScenarios, std::map<std::string, std::string>{}, std::nullopt, false, policy);
     api = house->join("api");
   }
   wire::Verdict code(const std::string& phone, wire::Category category = wire::OTP, bool only_asked = false) {
@@ -101,6 +104,35 @@ TEST_F(PrefixGuardOfTheBank, WhatGoesToNoNumberIsNotCounted) {
     EXPECT_EQ(house->send(api, std::move(submit)).outcome(), wire::Verdict::STORED);
   }
   EXPECT_EQ(attack(0).outcome(), wire::Verdict::STORED);
+}
+
+TEST_F(PrefixGuardOfTheBank, CountsTheNumberOfAMessengerToo) {
+  open();
+  const auto asked = [this](const std::string& phone, const std::string& whatsapp) {
+    wire::Submit submit = House::submit("ask", phone, wire::OTP);
+    submit.mutable_recipient()->set_whatsapp(whatsapp);
+    return house->send(api, std::move(submit));
+  };
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(asked("", "99291800000" + std::to_string(i)).outcome(), wire::Verdict::STORED) << "customers who have no other number";
+  wire::Verdict verdict = asked("", "992918000005");
+  ASSERT_EQ(verdict.outcome(), wire::Verdict::CLOSED);
+  EXPECT_EQ(verdict.problem(0).pointer(), "/recipient/whatsapp");
+  EXPECT_EQ(attack(0).outcome(), wire::Verdict::CLOSED) << "the prefix is the same by SMS";
+  EXPECT_EQ(asked("380671234567", "992918000006").outcome(), wire::Verdict::CLOSED) << "it goes to the messenger's number";
+  EXPECT_EQ(asked("992918000007", "380671234567").outcome(), wire::Verdict::STORED) << "and not to this phone";
+  verdict = asked("992918000008", "");
+  ASSERT_EQ(verdict.outcome(), wire::Verdict::CLOSED);
+  EXPECT_EQ(verdict.problem(0).pointer(), "/recipient/phone") << "where the messenger has the phone's";
+}
+
+TEST_F(PrefixGuardOfTheBank, AMessageToTwoNumbersOfOnePrefixCountsOnce) {
+  open();
+  for (int i = 0; i < 5; ++i) {
+    wire::Submit submit = House::submit("both-ways", "99291800000" + std::to_string(i), wire::OTP);
+    submit.mutable_recipient()->set_whatsapp("99291810000" + std::to_string(i));
+    EXPECT_EQ(house->send(api, std::move(submit)).outcome(), wire::Verdict::STORED);
+  }
+  EXPECT_EQ(attack(6).outcome(), wire::Verdict::CLOSED);
 }
 
 TEST_F(PrefixGuardOfTheBank, AClosedPrefixAndWhatIsUsualOutliveARestart) {

@@ -104,6 +104,31 @@ TEST_F(ReportsOfTheBank, OnlyWhatWasAcceptedSinceIsLookedAtAndLookingIsAudited) 
   EXPECT_EQ(looks, 2U);
 }
 
+TEST_F(ReportsOfTheBank, HowManyAttemptsAreInDoubtNowIsKnownAtAnyTimeAndAfterARestart) {
+  const auto now = [this] { return house.vault().context().doubts.count(); };
+  std::vector<wire::Attempt> attempts;
+  for (int i = 0; i < 1100; ++i) {
+    house.send(api, House::submit("sms", "38067" + std::to_string(1'000'000 + i)));
+    attempts.push_back(house.deliveries(sms).at(0).attempt());
+    house.result(sms, attempts.back(), wire::Result::UNKNOWN);
+  }
+  EXPECT_EQ(now(), 1100U);
+  house.result(sms, attempts[0], wire::Result::SENT, {"late-answer"});
+  EXPECT_EQ(now(), 1099U) << "one is settled by a late answer";
+  house.reopen();
+  EXPECT_FALSE(house.vault().context().doubts.counted()) << "counted anew, between other work";
+  ASSERT_TRUE(house.turn_once().has_value());
+  EXPECT_EQ(now(), 499U) << "a page of them, with the one that was settled";
+  // What changes meanwhile is counted once, before or behind the page.
+  sms = house.join("sms2");
+  house.result(sms, attempts[1], wire::Result::REFUSED);
+  house.result(sms, attempts[1000], wire::Result::REFUSED);
+  EXPECT_TRUE(house.vault().context().doubts.counted());
+  EXPECT_EQ(now(), 1097U);
+  house.pass(3'600'000);
+  EXPECT_EQ(now(), 0U) << "their messages have ended";
+}
+
 TEST_F(ReportsOfTheBank, ALongReportComesInPages) {
   for (int i = 0; i < 510; ++i) {
     house.send(api, House::submit("sms", "38067" + std::to_string(1'000'000 + i)));
