@@ -51,7 +51,7 @@ void World::follow_fresh() {
     if (order.twice) add({.at = now_ + chance_.delay(kMinute), .what = What::again, .key = key, .number = letter.number});
     if (order.takes_back) add({.at = now_ + chance_.delay(5 * kMinute), .what = What::cancel, .key = key});
     if (order.moves) add({.at = now_ + chance_.delay(5 * kMinute), .what = What::move, .key = key});
-    if (!letter.stop_on.empty() && chance_.percent(60))
+    if (!letter.events_heard.empty() && chance_.percent(60))
       add({.at = now_ + chance_.from_to(0, std::max<TimeMs>(letter.deadline - wall(), 1)), .what = What::signal, .key = key, .number = chance_.next()});
   }
 }
@@ -72,7 +72,7 @@ void World::ask(const Event& event) {
     query.mutable_move()->set_id(id);
     query.mutable_move()->set_send_at_ms(static_cast<std::uint64_t>(wall() + kHour));
   } else if (event.what == What::signal) {
-    query.mutable_signal()->set_event(letter->stop_on[event.number % letter->stop_on.size()]);
+    query.mutable_signal()->set_event(letter->events_heard[event.number % letter->events_heard.size()]);
     query.mutable_signal()->set_id(id);
   } else {
     query.mutable_app_receipt()->set_id(id);

@@ -75,7 +75,8 @@ void Witness::accepted(const store::Batch& batch) {
     letter.accepted = now_;
     letter.deadline = flight->deadline_ms;
     letter.plan = flight->plan;
-    letter.stop_on = flight->stop_on;
+    letter.events_heard = flight->stop_on;
+    letter.events_heard.insert(letter.events_heard.end(), flight->start_on.begin(), flight->start_on.end());
     letter.escalate = flight->escalate;
     if (!letters_.emplace(row.key, std::move(letter)).second) return break_promise(fmt::format("message key {} was given twice", row.key));
     newest_ = std::max(newest_, row.key);

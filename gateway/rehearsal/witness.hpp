@@ -30,7 +30,7 @@ struct Letter {
   Row* row = nullptr;
   TimeMs accepted = 0, deadline = 0;              // when, by the clock that never jumps; by the gateway's
   std::vector<Step> plan;
-  std::vector<std::string> stop_on;
+  std::vector<std::string> events_heard;   // of the bank's systems, that end it or begin it
   bool escalate = false, ended = false, doubted = false, answered = false, opted_out = false, halted = false;
   struct Try {
     EventType last = EventType::ended;            // what was last recorded of it; `ended`: nothing yet
