@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -70,7 +71,7 @@ class Server::Core {
   Signal hangup_;
   std::vector<Stamp> seen_files_;
 
-  std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
+  std::map<Connection*, std::shared_ptr<Connection>> connections_;
   // Connections that have ended in this turn: libevent still uses descriptor and TLS state until the
   // callback that ended them has returned.
   std::vector<std::shared_ptr<Connection>> ended_;
@@ -82,9 +83,9 @@ class Server::Core {
   std::int64_t counted_ms_ = 0;                   // when that was true
   std::uint64_t body_bytes_ = 0;
 
-  // Open connections whose certificates are still to be verified again, and what is known of the
-  // certificates seen in this round (by fingerprint).
-  std::deque<std::weak_ptr<Connection>> to_recheck_;
+  // Up to where the certificates of open connections have been verified again, in the order of connections_; one that came since the round
+  // began has been verified when it came. And what is known of the certificates seen in this round (by fingerprint).
+  Connection* rechecked_to_ = nullptr;
   std::unordered_map<std::string, std::string> rechecked_;
 
   std::string date_, scratch_;

@@ -23,7 +23,7 @@ namespace {
 
 // Bounds on the work of one turn of the loop, so that nobody waits for somebody else's flood.
 constexpr int kAcceptsPerTurn = 16;
-constexpr int kChecksPerTurn = 32;
+constexpr int kLooksPerTurn = 64, kLooksForACheck = 8;
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
 std::string address_text(const sockaddr_storage& address) {
@@ -225,29 +225,29 @@ void Server::Core::recheck_all() {
   recheck_.start(options_.limits.recheck);
   if (!options_.client_certificates) return;
   rechecked_.clear();
-  to_recheck_.clear();
-  for (const auto& [key, connection] : connections_)
-    if (connection->open()) to_recheck_.push_back(connection);
+  rechecked_to_ = nullptr;
   recheck_some();
 }
 
 void Server::Core::recheck_some() {
-  int checks = 0;
-  while (!to_recheck_.empty() && checks < kChecksPerTurn) {
-    const std::shared_ptr<Connection> connection = to_recheck_.front().lock();
-    to_recheck_.pop_front();
-    if (!connection || !connection->open() || !connection->peer().identity) continue;
+  // What an idle connection holds has long left the processor's caches, so looking at it costs too.
+  for (int looks = 0; looks < kLooksPerTurn; ++looks) {
+    const auto next = connections_.upper_bound(rechecked_to_);
+    if (next == connections_.end()) {
+      rechecked_.clear();
+      return;
+    }
+    const std::shared_ptr<Connection> connection = next->second;
+    rechecked_to_ = next->first;
+    if (!connection->open() || !connection->peer().identity) continue;
     const auto [known, fresh] = rechecked_.try_emplace(connection->peer().identity->fingerprint);
     if (fresh) {
       known->second = recheck_peer(context_.get(), connection->ssl());
-      ++checks;
+      looks += kLooksForACheck - 1;
     }
     if (!known->second.empty()) connection->cut(known->second);
   }
-  if (to_recheck_.empty())
-    rechecked_.clear();
-  else
-    recheck_step_.start(std::chrono::milliseconds(0));
+  recheck_step_.start(std::chrono::milliseconds(0));
 }
 
 void Server::Core::drain(std::function<void()> done) {
