@@ -53,7 +53,7 @@ def comparison(build, out, check):
     check(code == 0, "the comparison runs", said[-1500:])
     check(len(of(rows, "headroom")) == 4, "it shows how far the measuring programs are from being the limit", of(rows, "headroom"))
     runs = of(rows, "compare-throughput") + of(rows, "compare-latency")
-    check(len(runs) == 10, "it measures seven settings' throughput and three's latency", [row["setting"] for row in runs])
+    check(len(runs) == 11, "it measures eight settings' throughput and three's latency", [row["setting"] for row in runs])
     check(all(row["accepted"] == row["sent"] == row["delivered"] and row["lost"] == 0 for row in runs), "each gateway delivers everything", runs)
     ours = [row for row in runs if row["setting"].startswith("postern")]
     check(ours and all(row["receipts"] == row["accepted"] for row in ours), "and every receipt of ours comes back to the client", ours)
