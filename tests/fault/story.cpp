@@ -219,6 +219,14 @@ void Story::another_instance() {
 // ---- after a cut ----
 
 std::optional<std::string> Story::check(std::size_t after) {
+  try {
+    return look(after);
+  } catch (const House::Fell& fell) {
+    return fell.what();
+  }
+}
+
+std::optional<std::string> Story::look(std::size_t after) {
   if (const Status opened = house_.try_open(vault::Vault::Opening::existing); !opened) return "does not open: " + opened.what();
   if (std::optional<std::string> bad = check_store()) return bad;
   const PeerId api = house_.join("api");

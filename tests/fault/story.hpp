@@ -53,6 +53,7 @@ class Story {
   void reopen();
   void another_instance();
   void tell(Told told);
+  std::optional<std::string> look(std::size_t after);
   std::optional<std::string> check_messages(std::size_t after, vault::PeerId api);
   std::optional<std::string> check_store();
 

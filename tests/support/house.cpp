@@ -10,11 +10,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A test's own surroundings must stand: anything else ends the program with a sentence.
 void must(bool good, const std::string& what) {
-  if (good) return;
-  std::fprintf(stderr, "the test's house does not stand: %s\n", what.c_str());
-  std::abort();
+  if (!good) throw House::Fell("the test's house does not stand: " + what);
 }
 
 constexpr const char* kConfig = R"(

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,11 @@ inline constexpr const char* kOtherUri = "spiffe://bank.example/cards";
 
 class House {
  public:
+  // A test's own surroundings must stand: anything else ends the test with a sentence, but where that is what it looks for.
+  struct Fell : std::runtime_error {
+    using std::runtime_error::runtime_error;
+  };
+
   // `extra` is added to posternd.toml, `scenarios` and `templates` are further files (name -> text). With `own_categories`
   // the rules of categories stand in `extra` too; `policy` is the bank's policy, beside a list never.txt of one number. The profile is that of POSTERN_PROFILE unless a test asks for one.
   explicit House(const std::string& extra = {}, const std::map<std::string, std::string>& scenarios = {},
