@@ -119,12 +119,14 @@ Status give_key(sqlite3* db, const Secret& key_and_salt) {
   const Result<Secret> spec = key_spec(key_and_salt);
   if (!spec) return fail(spec.what());
   (void)run(db, "PRAGMA cipher_log_level = NONE");   // what fails is told by its error, not on the standard error of the process
+  Status read;
   for (const char* codes : {kPageCodes, kOlderPageCodes}) {
     if (sqlite3_key(db, spec->text().data(), kKeySpec) != SQLITE_OK) return fail("the store's key was not accepted");
     if (const Status set = set_pragma(db, "cipher_hmac_algorithm", codes, codes); !set) return set;
-    if (run(db, "SELECT count(*) FROM sqlite_master")) break;
+    read = run(db, "SELECT count(*) FROM sqlite_master");
+    if (read) break;
   }
-  return {};
+  return read;
 }
 
 Result<std::string> page_codes(sqlite3* db) { return answer_of(db, "PRAGMA cipher_hmac_algorithm"); }
@@ -169,9 +171,8 @@ Result<Connection> open_encrypted(const std::string& path, const Secret& key_and
   sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   sqlite3_limit(raw, SQLITE_LIMIT_ATTACHED, 0);
   if (const Status floor = version_floor(raw); !floor) return refused(floor.what());
-  if (const Status keyed = give_key(raw, key_and_salt); !keyed) return refused(keyed.what());
-  if (const Status read = run(raw, "SELECT count(*) FROM sqlite_master"); !read)
-    return refused("cannot be read with this key (" + read.what() + "); it belongs to another keyring, or its first page is damaged");
+  if (const Status keyed = give_key(raw, key_and_salt); !keyed)
+    return refused("cannot be read with this key (" + keyed.what() + "); it belongs to another keyring, or its first page is damaged");
 
   // Only a file without tables takes this one, and only before anything else is written. A store of schema 1 keeps what it has.
   const Result<std::string> pages = answer_of(raw, "PRAGMA page_count");

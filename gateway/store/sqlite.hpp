@@ -32,8 +32,8 @@ Result<Connection> open_encrypted(const std::string& path, const Secret& key_and
 // A connection without a key; `flags` are SQLite's.
 Result<Connection> connect(const std::string& name, int flags);
 
-// The key as SQLCipher takes it, 99 characters (and a NUL behind them), in locked memory; and giving it to an open connection. Whether it
-// is the right one shows with the first read.
+// The key as SQLCipher takes it, 99 characters (and a NUL behind them), in locked memory; and giving it to an open connection, which
+// is proved by a first read.
 inline constexpr int kKeySpec = 99;
 Result<Secret> key_spec(const Secret& key_and_salt);
 Status give_key(sqlite3* db, const Secret& key_and_salt);

@@ -8,7 +8,7 @@
 namespace postern::vault {
 namespace {
 
-constexpr std::size_t kPage = 500;
+constexpr std::size_t kPage = 100;   // what a turn waits for after a start, some half a millisecond
 
 }  // namespace
 

@@ -143,6 +143,14 @@ class Rig:
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         return self.process
 
+    def posternd_pid(self):
+        """Of the gateway itself: what it was started behind may have it as its child, and ends when it does."""
+        with contextlib.suppress(OSError):
+            children = open(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read().split()
+            if len(children) == 1:
+                return int(children[0])
+        return self.process.pid
+
     def alive(self):
         return self.process is not None and self.process.poll() is None
 
@@ -151,7 +159,8 @@ class Rig:
         return self.process.wait()
 
     def stop(self, timeout=20):
-        self.process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.posternd_pid(), signal.SIGTERM)
         return self.process.wait(timeout)
 
     def ask(self, timeout=10.0, wait_for_socket=True, **fields):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Deliberate faults of the engine and of how it asks the policy, and what is around it: the simulator has to find each within a
+"""Deliberate faults of the engine and of how it asks the policy, and of what is around it: the simulator has to find each within a
 thousand seeds, and nothing in the gateway as it is. A fault is one text of one file and what stands there instead; only that file is compiled again, and linked in front
 of the libraries of the build.
 
@@ -65,7 +65,6 @@ MUTANTS = [
      "      if (attempt.instance != peer.instance || is_final(flight->state)) {",
      "      if (is_final(flight->state)) {"),
 ]
-
 
 
 def simulate(program):

@@ -279,10 +279,6 @@ void Connection::cut(const std::string& reason) {
   close();
 }
 
-void Connection::give_way() {
-  if (state_ == State::handshake) close();
-}
-
 void Connection::linger() {
   const std::shared_ptr<Connection> keep = shared_from_this();
   state_ = State::lingering;

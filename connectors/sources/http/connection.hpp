@@ -29,13 +29,10 @@ class Connection final : public AnswerSink, public std::enable_shared_from_this<
   void start();
   void answer(std::uint64_t request, Response&& response) override;
 
-  // Nothing more is wanted of the peer: ends now when idle, otherwise with the last answer due.
+  // Nothing more is wanted of the peer: ends now when idle or in its handshake, otherwise with the last answer due.
   void drain();
   // The certificate is no longer good: ends at once.
   void cut(const std::string& reason);
-
-  // Another one's handshake is begun in place of this one, which takes its time.
-  void give_way();
 
   bool open() const { return state_ == State::open; }
   bool handshaking() const { return state_ == State::handshake; }

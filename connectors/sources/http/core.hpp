@@ -55,7 +55,7 @@ class Server::Core {
   void look_at_files();
   void accept_some();
   bool may_begin_handshake();
-  void end_oldest_handshake();
+  std::shared_ptr<Connection> oldest_handshake();
   void recheck_all();
   void recheck_some();
   Result<SslContext> make_context() const;

@@ -107,12 +107,10 @@ bool Server::Core::may_begin_handshake() {
 }
 
 // Whoever means it is through in a few milliseconds: the oldest is the one that keeps its place for nothing.
-void Server::Core::end_oldest_handshake() {
-  while (!begun_.empty()) {
-    const std::shared_ptr<Connection> oldest = begun_.front().lock();
-    begun_.pop_front();
-    if (oldest && oldest->handshaking()) return oldest->give_way();
-  }
+std::shared_ptr<Connection> Server::Core::oldest_handshake() {
+  for (; !begun_.empty(); begun_.pop_front())
+    if (std::shared_ptr<Connection> oldest = begun_.front().lock(); oldest && oldest->handshaking()) return oldest;
+  return nullptr;
 }
 
 void Server::Core::accept_some() {
@@ -144,16 +142,15 @@ void Server::Core::accept_some() {
       ::close(fd);
       continue;
     }
-    if (handshaking_ >= limits.handshakes) {
+    if (const std::shared_ptr<Connection> oldest = oldest_handshake(); oldest && handshaking_ >= limits.handshakes) {
       ++counts.over_limit;
-      end_oldest_handshake();
+      oldest->drain();
     }
     ++per_peer_[address];
     ++handshaking_;
     ++counts.accepted;
     const auto connection = std::make_shared<Connection>(*this, fd, Peer{address, std::nullopt});
     connections_.emplace(connection.get(), connection);
-    while (!begun_.empty() && (begun_.front().expired() || !begun_.front().lock()->handshaking())) begun_.pop_front();
     begun_.push_back(connection);
     counts.open = connections_.size();
     connection->start();

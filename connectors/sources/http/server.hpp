@@ -74,7 +74,7 @@ struct ServerHandlers {
 
 struct ServerCounts {
   std::uint64_t accepted = 0;         // connections
-  std::uint64_t over_limit = 0;       // connections closed at once because of a cap
+  std::uint64_t over_limit = 0;       // connections closed because of a cap
   std::uint64_t handshakes = 0;       // finished well
   std::uint64_t handshakes_lost = 0;  // the peer went away in the middle
   std::uint64_t requests = 0;         // read whole

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only file that includes libphonenumber.
+// The only file of the product that includes libphonenumber.
 #include "connectors/sources/phone/phone.hpp"
 
 #pragma GCC diagnostic push
