@@ -159,4 +159,6 @@ Signature Keys::sign(std::string_view text) const { return suite_->sign(log_secr
 
 Secret Keys::store_key() const { return store_key_of(*suite_, of(Purpose::store).front().key); }
 
+Secret Keys::sum_key() const { return Secret(std::span<const std::uint8_t>(mac(Purpose::state_sum, as_bytes("rows")))); }
+
 }  // namespace postern

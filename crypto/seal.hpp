@@ -63,6 +63,8 @@ class Keys {
   // 32 bytes of raw key and 16 of salt for SQLCipher: the oldest version, which the file is under. A newer one waits until the file is
   // written anew under it at the next unlock; then the older is destroyed.
   Secret store_key() const;
+  // Of the keyed sum over the store's rows (Purpose::state_sum).
+  Secret sum_key() const;
 
   const Suite& suite() const { return *suite_; }
 

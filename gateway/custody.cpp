@@ -8,6 +8,7 @@
 #include "crypto/custodian.hpp"
 #include "crypto/keyring_io.hpp"
 #include "crypto/seal.hpp"
+#include "gateway/store/embedded.hpp"
 #include "gateway/store/rekey.hpp"
 
 namespace postern {
@@ -308,6 +309,8 @@ Status settle_store_key(Keyring& ring, const std::string& keyring_path, const st
   if (!old_opens) return fail(old_opens.what());
   if (*old_opens) {
     const std::int64_t began = steady_ms();
+    // After a crash its newest commits stand in the redo log alone.
+    if (const Result<std::unique_ptr<store::Store>> whole = store::open_embedded(store_path, suite, old_key, Keys(ring).sum_key()); !whole) return fail(whole.what());
     if (const Status written = store::reencrypt(store_path, old_key, new_key); !written) return written;
     log::info("keys.store-rewritten", "the store is under version {} of its key, after {} ms", ring.versions(Purpose::store).back().number, steady_ms() - began);
   } else if (const Result<bool> new_opens = store::opens_with(store_path, new_key); !new_opens || !*new_opens) {

@@ -85,7 +85,7 @@ void Posternd::stop() {
   if (const Status told = vault_->turn([](vault::Turn& t) { t.leaf(EventType::stopped, {}); }); !told)
     log::error("store.commit-failed", "while stopping: {}", told.what());
   bus_.flush();
-  publish();
+  if (const Status published = vault_->publish(); !published) log::error("audit.publish-failed", "while stopping: {}", published.what());
 }
 
 Status Posternd::init(const control::Init& ask, const std::string& actor) {
@@ -95,7 +95,7 @@ Status Posternd::init(const control::Init& ask, const std::string& actor) {
   // A keyring under the first name says that what lies beside it is of an init that nobody was told has worked.
   const bool cut_off = fs::exists(unfinished_keyring_path());
   std::error_code error;
-  for (const char* file : {"/postern.db", "/postern.db-wal", "/postern.db-shm", "/postern.db-journal", "/audit", "/ring", "/ring.new", "/epoch", "/epoch.new"})
+  for (const char* file : {"/postern.db", "/postern.db-wal", "/postern.db-redo", "/postern.db-shm", "/postern.db-journal", "/audit", "/ring", "/ring.new", "/epoch", "/epoch.new"})
     if (cut_off && !error) fs::remove_all(config_->state_folder + file, error);
   if (error) return fail("what an interrupted init left in " + config_->state_folder + " cannot be removed: " + error.message());
   if (const Status saved = ring->save(unfinished_keyring_path(), cut_off ? Keyring::Replace::yes : Keyring::Replace::no); !saved) return saved;
@@ -253,7 +253,7 @@ void Posternd::after_turn(const Status& committed) {
 
 void Posternd::publish() {
   if (!vault_) return;
-  Status published = vault_->publish();
+  Status published = vault_->publish_beside();
   if (!published && reserve_.free_now() < kMiB && spend_reserve()) published = vault_->publish();
   if (!published) log::error("audit.publish-failed", "{}", published.what());
 }
@@ -361,7 +361,7 @@ void Posternd::answer_open(const std::string& actor, control::Request& request, 
       facts.set_folder(config_->state_folder + "/audit");
       facts.set_vkey(vault_->verifier_keys());
       facts.set_leaves(context.log.size());
-      facts.set_published(vault_->tiles().published());
+      facts.set_published(vault_->published());
       return;
     }
     case control::Request::kConnectors: return reports::connectors(*vault_, reply);
@@ -545,7 +545,7 @@ void Posternd::fill_status(control::Status& status) const {
   for (const std::uint64_t count : context.metrics.accepted) accepted += count;
   status.set_accepted(accepted);
   status.set_leaves(context.log.size());
-  status.set_published(vault_->tiles().published());
+  status.set_published(vault_->published());
   if (context.numbers) reports::fill(context.numbers->facts(), *status.mutable_numbers());
 }
 

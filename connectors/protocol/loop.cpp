@@ -32,11 +32,21 @@ void call(void* slot) {
 
 void on_event(evutil_socket_t, short, void* slot) { call(slot); }
 
+event_base* base_with(Loop::Timers timers) {
+  if (timers == Loop::Timers::ticks) return event_base_new();
+  event_config* config = event_config_new();
+  if (config == nullptr) return nullptr;
+  event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+  event_base* base = event_base_new_with_config(config);
+  event_config_free(config);
+  return base;
+}
+
 }  // namespace
 
 void EventFree::operator()(event* e) const { event_free(e); }
 
-Loop::Loop() : base_(event_base_new()) {
+Loop::Loop(Timers timers) : base_(base_with(timers)) {
   if (base_ == nullptr) no_loop();
   wake_ = made(event_new(base_, -1, 0, [](evutil_socket_t, short, void* self) { static_cast<Loop*>(self)->run_deferred(); }, this));
   tidy_ = made(event_new(base_, -1, 0, [](evutil_socket_t, short, void* self) { static_cast<Loop*>(self)->tidy_due_ = true; }, this));

@@ -23,7 +23,9 @@ using EventHandle = std::unique_ptr<event, EventFree>;
 
 class Loop {
  public:
-  Loop();
+  // Timers fire with the kernel's ticks, up to 4 ms late; precise ones to the microsecond, which costs a system call more each round.
+  enum class Timers { ticks, precise };
+  explicit Loop(Timers timers = Timers::ticks);
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;

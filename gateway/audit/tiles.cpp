@@ -341,42 +341,49 @@ Hash Tiles::root() const {
 
 Status Tiles::publish(const std::vector<Signer>& signers) {
   if (ever_published_ && published_ == size_) return {};
-  const Result<std::string> text = settle(signers);
-  return text ? put_checkpoint(*text) : fail(text.what());
+  const Status settled = settle();
+  return settled ? put_checkpoint(checkpoint(size_, root(), signers)) : settled;
+}
+
+Status Tiles::publish_with(const std::vector<Entry>& entries, const std::string& checkpoint) {
+  if (const Status added = append(entries); !added) return added;
+  const Status settled = settle();
+  return settled ? put_checkpoint(checkpoint) : settled;
+}
+
+std::string Tiles::checkpoint(std::uint64_t size, const Hash& root, const std::vector<Signer>& signers) const {
+  return sign_checkpoint({identity_.name, size, root}, signers);
 }
 
 // The checkpoint first: whoever looks between the two writes, or after a crash there, finds the epoch's last checkpoint in it. A file of an
 // epoch ahead of the checkpoint, on the other hand, is what a log that was put back looks like.
 Status Tiles::publish_last_of(std::uint32_t epoch, const std::vector<Signer>& signers) {
-  const Result<std::string> text = settle(signers);
-  if (!text) return fail(text.what());
-  const std::string path = folder_ + "/" + epoch_path(epoch);
+  if (const Status settled = settle(); !settled) return settled;
+  const std::string text = checkpoint(size_, root(), signers), path = folder_ + "/" + epoch_path(epoch);
   // The folder's name becomes durable with the checkpoint beside it, so it must be there before.
   std::error_code error;
   fs::create_directories(fs::path(path).parent_path(), error);
   if (error) return fail("audit file " + path + ": " + error.message());
-  if (const Status put = put_checkpoint(*text); !put) return put;
-  return write_file(path, as_bytes(*text));
+  if (const Status put = put_checkpoint(text); !put) return put;
+  return write_file(path, as_bytes(text));
 }
 
-// Everything that a checkpoint of now would speak of, made durable; and the checkpoint's text.
-Result<std::string> Tiles::settle(const std::vector<Signer>& signers) {
-  if (const Status made = doubtful_ ? mend() : Status(); !made) return fail(made.what());
+// Everything that a checkpoint of now would speak of, made durable: it must never speak of tiles that a power cut could take away.
+Status Tiles::settle() {
+  if (const Status made = doubtful_ ? mend() : Status(); !made) return made;
   doubtful_ = false;
-  if (const Status wrote = write_keys(); !wrote) return fail(wrote.what());
+  if (const Status wrote = write_keys(); !wrote) return wrote;
   std::uint64_t count = size_;
   for (std::size_t level = 0; level < levels_.size(); ++level, count /= kWidth) {
     if (levels_[level].empty()) continue;
     const std::string path = partial(folder_ + "/tile/" + std::to_string(level) + "/" + tile_path(count / kWidth), levels_[level].size());
-    if (const Status wrote = write_finished(path, hashes_as_bytes(levels_[level])); !wrote) return fail(wrote.what());
+    if (const Status wrote = write_finished(path, hashes_as_bytes(levels_[level])); !wrote) return wrote;
   }
   if (!bundle_.empty()) {
     const std::string path = partial(folder_ + "/tile/entries/" + tile_path(size_ / kWidth), size_ % kWidth);
-    if (const Status wrote = write_finished(path, bundle_); !wrote) return fail(wrote.what());
+    if (const Status wrote = write_finished(path, bundle_); !wrote) return wrote;
   }
-  // The checkpoint must never speak of tiles that a power cut could take away.
-  if (const Status placed = place(); !placed) return fail(placed.what());
-  return sign_checkpoint({identity_.name, size_, root()}, signers);
+  return place();
 }
 
 Status Tiles::place() {

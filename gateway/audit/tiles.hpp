@@ -7,7 +7,7 @@
 //   DIR/tile/L/N[.p/W]      256 hashes of subtrees of 256^L leaves, or W of them
 //   DIR/tile/entries/N[.p/W]  256 leaves, each behind a 16-bit length
 // Used by: the vault, after its commits: the files are derived from the store and never the truth.
-// Threads: one. Errors: an I/O error is returned and the vault alarms; the next publish() tries again.
+// Threads: one at a time. Errors: an I/O error is returned and the vault alarms; the next publish() tries again.
 #pragma once
 
 #include <functional>
@@ -37,6 +37,12 @@ class Tiles {
   // Makes the partial tiles durable and signs a checkpoint of everything appended. Does nothing when
   // the last checkpoint says the same.
   Status publish(const std::vector<Signer>& signers);
+  // The same for leaves that follow on what was appended, with a checkpoint of all that is signed already: needs neither keys nor store,
+  // so any thread may do it while nobody else uses the object. Only where ready_alone().
+  Status publish_with(const std::vector<Entry>& entries, const std::string& checkpoint);
+  bool ready_alone() const { return !doubtful_ && !keys_text_.empty(); }
+  // The text of a checkpoint of `size` leaves under `root`.
+  std::string checkpoint(std::uint64_t size, const Hash& root, const std::vector<Signer>& signers) const;
   // The same at the end of an epoch: what was appended ends with the leaf that closes it. Signs and writes in any case, the checkpoint
   // and then the epoch's file. When this returns without an error the epoch's key is needed no more; after an error it must be called
   // again before anything else is appended, for the checkpoint may be the epoch's only one.
@@ -57,7 +63,7 @@ class Tiles {
   bool resume(std::uint64_t size);
   Status mend();
   Status write_keys();
-  Result<std::string> settle(const std::vector<Signer>& signers);
+  Status settle();
   Status put_checkpoint(const std::string& text);
   Status place();
   Status write_finished(const std::string& path, ByteView content);

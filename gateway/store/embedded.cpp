@@ -4,8 +4,12 @@
 #include <algorithm>
 
 #include "gateway/store/account.hpp"
+#include "gateway/store/batch_record.hpp"
+#include "gateway/store/log_file.hpp"
+#include "gateway/store/orphans.hpp"
 #include "gateway/store/pages.hpp"
 #include "gateway/store/recount.hpp"
+#include "gateway/store/redo_log.hpp"
 #include "gateway/store/schema.hpp"
 #include "gateway/store/sqlite.hpp"
 #include "gateway/store/writer.hpp"
@@ -13,49 +17,66 @@
 namespace postern::store {
 namespace {
 
-// The WAL is folded into the file when it has grown this many commits' worth; between commits, so no
-// reader waits for it.
-constexpr int kCommitsPerFold = 64;
+// A round: what is committed until the tables are written to their file. So short that few pages have changed and no turn waits long
+// for them; longer where turns are large, which costs less on the whole; and so long at most that a start has it done again at once.
+#ifndef POSTERN_SHORT_ROUNDS   // tests/fault has many rounds in a short life
+constexpr std::size_t kRoundBytes = 256 * 1024, kMostRoundBytes = 8 * 1024 * 1024;   // of the redo log
+constexpr unsigned kRoundCommits = 64;
+#else
+constexpr std::size_t kRoundBytes = 1, kMostRoundBytes = 16 * 1024;
+constexpr unsigned kRoundCommits = 3;
+#endif
 
 class Embedded final : public Store {
  public:
-  static Result<std::unique_ptr<Store>> open(const std::string& path, const Secret& key, const Secret& sum_key) {
+  static Result<std::unique_ptr<Store>> open(const std::string& path, const Suite& suite, const Secret& key, const Secret& sum_key) {
     const std::optional<std::uint64_t> in_file = generation_in_file(path, key);
     Result<Connection> db = open_encrypted(path, key);
     if (!db) return fail(db.what());
-    std::unique_ptr<Embedded> store(new Embedded(std::move(*db), key, sum_key));
-    if (const Status ready = store->prepare(sum_key); !ready) return fail("store " + path + ": " + ready.what());
-    if (const Status whole = store->belong_together(in_file); !whole) return fail("store " + path + ": " + whole.what());
+    Result<RedoLog> redo = RedoLog::open(redo_path(path), suite, key);
+    if (!redo) return fail("store " + path + ": " + redo.what());
+    std::unique_ptr<Embedded> store(new Embedded(std::move(*db), std::move(*redo), key, sum_key));
+    const auto refused = [&path](const Status& why) { return fail("store " + path + ": " + why.what()); };
+    if (const Status ready = store->prepare(sum_key); !ready) return refused(ready);
+    if (const Status whole = store->belong_together(in_file); !whole) return refused(whole);
+    if (const Status done = store->redo(); !done) return refused(done);
+    if (const Status settled = store->settle(); !settled) return refused(settled);
     return store;
+  }
+
+  // What is in the file alone needs no redo log.
+  ~Embedded() override {
+    if (!broken_.empty() || !settle()) return;
+    if (sync_log(db_.get())) (void)redo_.empty();
+    else leave_as_it_is(db_.get());
   }
 
   Status commit(const Batch& b) override {
     if (!broken_.empty()) return fail(broken_);
+    if (const Status synced = file_sync(db_.get()); !synced) return broken(synced.what());
     full_ = false;
-    if (const Status begun = begin_.done(); !begun) return fail(begun.what());
+    if (round_is_over())
+      if (const Status settled = settle(); !settled) return settled;
+    if (const Status begun = begin(); !begun) return begun;
     account_.begin();
-    Status written = writer_.write(b);
+    if (const Status written = writer_.write(b); !written) return back("the store could not write: " + written.what());
     const State next = account_.next(b);
-    if (written) written = set_mark(next, b.audit_mark);
-    full_ = !written && is_full(db_.get());
-    if (written) {
-      if (const Status committed = commit_.done(); committed) {
-        account_.settle(next);
-        if (++since_fold_ >= kCommitsPerFold && !snapshot_taken_) fold(fold_);
-        return {};
-      } else {
-        // A sync that failed may have lost pages that the kernel now calls clean: what this connection
-        // believes about the file is worth nothing any more. A full disk is an ordinary refusal.
-        if (full_ = is_full(db_.get()); full_) {
-          abandon();
-          return fail("the disk is full (" + committed.what() + "); free space: nothing is accepted until then");
-        }
-        broken_ = "the store could not commit (" + committed.what() + "); restart posternd after mending the disk";
-        leave_as_it_is(db_.get());
-      }
+    if (next.generation != account_.state().generation + 1) {
+      // It goes on above what an anchor knows of: no record follows on the one before.
+      settle_account(next, b.audit_mark);
+      return settle();
     }
-    abandon();
-    return fail(written ? broken_ : "the store could not write: " + written.what());
+    switch (record(next, b)) {
+      case RedoLog::Written::durable:
+        settle_account(next, b.audit_mark);
+        ++commits_;
+        return {};
+      case RedoLog::Written::full: full_ = true; return back("the disk is full; free space: nothing is accepted until then");
+      case RedoLog::Written::failed: break;
+    }
+    // A sync that failed may have lost pages that the kernel now calls clean: what this process believes about the file is worth
+    // nothing any more.
+    return broken("the store's redo log could not be written");
   }
 
   bool usable() const override { return broken_.empty(); }
@@ -92,9 +113,11 @@ class Embedded final : public Store {
   Status fold() override {
     if (!broken_.empty()) return fail(broken_);
     if (snapshot_taken_) return fail("the store's journal cannot be folded while a backup is being made");
+    if (const Status settled = settle(); !settled) return settled;
     fold(fold_whole_);
     if (folded_ != account_.state().generation) return fail("the store's journal could not be folded: " + error_of(db_.get()));
-    return {};
+    begin_round();
+    return redo_.empty();
   }
 
   Result<std::optional<IdempotencyRow>> idempotency(ClientId client, const std::array<std::uint8_t, 16>& hash) override {
@@ -182,9 +205,7 @@ class Embedded final : public Store {
   }
 
   Result<Bytes> audit_mark() override {
-    Result<std::optional<Bytes>> mark = one<Bytes>(mark_, [](Statement& s) { return s.blob(0); });
-    if (!mark) return fail(mark.what());
-    return mark->value_or(Bytes{});
+    return audit_mark_;
   }
 
   Result<std::vector<std::uint64_t>> events(ClientId client, std::uint64_t after, std::size_t limit) override {
@@ -215,43 +236,7 @@ class Embedded final : public Store {
     return all<FlightRow>(scan_, flight_of);
   }
 
-  Result<Orphans> orphans(OrphanPlace& place, MessageKey before, std::size_t limit) override {
-    static constexpr std::array tables{Table::idempotency, Table::provider, Table::conversation};
-    Orphans found;
-    const Table table = tables[static_cast<std::size_t>(place.table)];
-    const std::string key = key_of(table), name = name_of(table);
-    const bool two = table != Table::conversation;
-    Statement page(db_.get(), "SELECT " + std::string(columns_of(table)) + ", (SELECT 1 FROM flight WHERE flight.k = " + name + ".k) FROM " + name + " WHERE (" + key +
-                                  ") > " + (two ? "(?1, ?2)" : "?1") + " ORDER BY " + key + " LIMIT ?3");
-    if (!page.ready()) return broken_read(page);
-    const Bytes from = place.tail;   // bound while the page is read
-    page.bind(1, place.number).bind(3, static_cast<std::int64_t>(limit));
-    if (table == Table::provider) page.bind(2, as_text(from));
-    else if (two) page.bind(2, ByteView(from));
-    std::size_t seen = 0;
-    for (;; ++seen) {
-      const Statement::Step step = page.step();
-      if (step == Statement::Step::error) return broken_read(page);
-      if (step == Statement::Step::end) break;
-      const Row row = row_of(table, page);
-      place.number = row.number;
-      place.tail.assign(row.tail.begin(), row.tail.end());
-      const MessageKey message = row.values[0];
-      const bool has_message = !page.is_null(table == Table::conversation ? 2 : 5);
-      if (has_message || message >= before) continue;
-      if (table == Table::conversation) found.conversations.push_back({static_cast<std::uint64_t>(row.number), message});
-      if (table == Table::provider) found.providers.push_back({static_cast<ConnectorId>(row.number), std::string(as_text(row.tail)), message});
-      if (table == Table::idempotency && row.tail.size() == 16) {
-        found.idempotency.push_back({static_cast<ClientId>(row.number), {}, message});
-        std::ranges::copy(row.tail, found.idempotency.back().hash.begin());
-      }
-    }
-    if (seen < limit) {
-      const int next = place.table + 1;
-      place = {next, INT64_MIN, {}, next == static_cast<int>(tables.size())};
-    }
-    return found;
-  }
+  Result<Orphans> orphans(OrphanPlace& place, MessageKey before, std::size_t limit) override { return find_orphans(db_.get(), place, before, limit); }
 
   Result<Recount> recount(std::size_t rows) override { return recounter_.step(rows); }
 
@@ -270,6 +255,7 @@ class Embedded final : public Store {
 
   Result<Compaction> compact(std::size_t bytes) override {
     if (!broken_.empty()) return fail(broken_);
+    if (const Status settled = settle(); !settled) return fail(settled.what());
     const Result<std::uint64_t> mode = number("PRAGMA auto_vacuum"), before = number("PRAGMA freelist_count");
     if (!mode || !before) return fail("the store could not be read: " + error_of(db_.get()));
     constexpr std::uint64_t kIncremental = 2;
@@ -280,15 +266,17 @@ class Embedded final : public Store {
     const State next = account_.next(Batch{});
     Status done = run(db_.get(), ("PRAGMA incremental_vacuum(" + std::to_string(std::max<std::size_t>(bytes / kPageSize, 1)) + ")").c_str());
     // With the mark: no write-ahead log is without a generation.
-    if (done) done = set_mark(next, {});
+    if (done) done = set_mark(next);
     if (done) done = commit_.done();
     if (!done) {
-      if (!is_full(db_.get())) broken_ = "the store could not be compacted (" + done.what() + "); restart posternd after mending the disk";
-      abandon();
+      if (!is_full(db_.get())) return broken("the store could not be compacted (" + done.what() + ")");
+      (void)rollback_.done();
+      account_.begin();
       return fail("the store could not be compacted: " + done.what());
     }
     account_.settle(next);
-    if (++since_fold_ >= kCommitsPerFold && !snapshot_taken_) fold(fold_);
+    // Of this commit nothing stands in the redo log.
+    if (const Status durable = make_durable(); !durable) return fail(durable.what());
     const Result<std::uint64_t> after = number("PRAGMA freelist_count");
     if (!after) return fail(after.what());
     return Compaction{(*before - *after) * kPageSize, *after * kPageSize};
@@ -322,8 +310,8 @@ class Embedded final : public Store {
     std::uint64_t size_;
   };
 
-  Embedded(Connection db, const Secret& key, const Secret& sum_key)
-      : db_(std::move(db)), account_(sum_key.clone()), writer_(db_.get(), account_), recounter_(db_.get(), account_), pages_(db_.get(), key) {}
+  Embedded(Connection db, RedoLog redo, const Secret& key, const Secret& sum_key)
+      : db_(std::move(db)), redo_(std::move(redo)), account_(sum_key.clone()), writer_(db_.get(), account_), recounter_(db_.get(), account_), pages_(db_.get(), key) {}
 
   Status prepare(const Secret& sum_key) {
     if (const Status current = migrate(db_.get(), sum_key); !current) return current;
@@ -337,7 +325,7 @@ class Embedded final : public Store {
         prepare_one(content_key_, "SELECT wrapped FROM content_key WHERE k = ?1") &&
         prepare_one(person_, "SELECT wrapped FROM person WHERE id = ?1") &&
         prepare_one(persons_, "SELECT id, wrapped FROM person WHERE id >= ?1 ORDER BY id LIMIT ?2") &&
-        prepare_one(set_mark_, "UPDATE mark SET generation = ?1, sum = ?2, folded = ?3, suspect = ?4, audit = coalesce(?5, audit) WHERE id = 1") &&
+        prepare_one(set_mark_, "UPDATE mark SET generation = ?1, sum = ?2, folded = ?3, suspect = ?4, audit = ?5 WHERE id = 1") &&
         prepare_one(load_, "SELECT k, queue, lane, wake, data FROM flight WHERE k = ?1") &&
         prepare_one(content_, "SELECT sealed FROM content WHERE k = ?1") &&
         prepare_one(idempotency_, "SELECT k, random, fingerprint FROM idempotency WHERE client = ?1 AND hash = ?2") &&
@@ -357,7 +345,6 @@ class Embedded final : public Store {
                     "SELECT f.k, f.queue, f.lane, f.wake, f.data FROM place AS p JOIN flight AS f ON f.k = p.k "
                     "WHERE p.place = ?1 AND p.k > ?2 ORDER BY p.k LIMIT ?3") &&
         prepare_one(leaves_, "SELECT data FROM leaf WHERE seq >= ?1 AND seq < ?2 ORDER BY seq") &&
-        prepare_one(mark_, "SELECT audit FROM mark WHERE id = 1") &&
         prepare_one(events_, "SELECT seq FROM event WHERE client = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3") &&
         prepare_one(cursor_, "SELECT seq FROM cursor WHERE connector = ?1") &&
         prepare_one(names_, "SELECT id, name FROM name ORDER BY id") &&
@@ -426,22 +413,99 @@ class Embedded final : public Store {
     return row;
   }
 
-  Status set_mark(const State& state, const Bytes& audit) {
+  // ---- a round of the redo log: one transaction of the tables ----
+
+  Status begin() {
+    if (in_round_) return {};
+    if (const Status begun = begin_.done(); !begun) return begun;
+    in_round_ = true;
+    return {};
+  }
+
+  RedoLog::Written record(const State& next, const Batch& batch) {
+    record_.clear();
+    encode(next.sum, record_);
+    encode(batch, record_);
+    const RedoLog::Written written = redo_.write(next.generation, record_);
+    wipe(record_.data(), record_.size());
+    return written;
+  }
+
+  void settle_account(const State& next, const Bytes& audit_mark) {
+    account_.settle(next);
+    if (!audit_mark.empty()) audit_mark_ = audit_mark;
+  }
+
+  // Ends the round: the tables as they are now become durable in their own files.
+  Status settle() {
+    if (!in_round_) return {};
+    Status done = set_mark(account_.state());
+    {
+      const Syncs none(db_.get(), Syncs::Do::log_unsynced);
+      if (done) done = commit_.done();
+    }
+    if (!done) {
+      full_ = is_full(db_.get());
+      if (!full_) return broken("the store could not commit (" + done.what() + ")");
+      return back("the disk is full (" + done.what() + "); free space: nothing is accepted until then");
+    }
+    in_round_ = false;
+    return make_durable();
+  }
+
+  bool round_is_over() const { return redo_.bytes() >= kRoundBytes && (commits_ >= kRoundCommits || redo_.bytes() >= kMostRoundBytes); }
+
+  // The store as it was before what could not be written: the tables as they were when the round began, and what was committed since.
+  std::unexpected<Error> back(const std::string& why) {
+    (void)rollback_.done();
+    in_round_ = false;
+    account_.begin();
+    account_.end_walk();
+    writer_.forget();
+    Status again = read_state();
+    if (again) again = redo();
+    return again ? fail(why) : broken(why + "; and what was committed before could not be done again: " + again.what());
+  }
+
+  std::unexpected<Error> broken(const std::string& why) {
+    broken_ = why + "; restart posternd after mending the disk";
+    leave_as_it_is(db_.get());
+    return fail(broken_);
+  }
+
+  // Does what the redo log has and the tables have not.
+  Status redo() {
+    return redo_.read(account_.state().generation, [this](std::uint64_t generation, ByteView record) -> Status {
+      const auto refused = [generation](const std::string& why) { return fail("commit " + std::to_string(generation) + " of its redo log " + why); };
+      const std::optional<StateSum> sum = record.size() < kSumBytes ? std::nullopt : decode_sum(record.first(kSumBytes));
+      const std::optional<ReadBatch> read = sum ? decode_batch(record.subspan(kSumBytes)) : std::nullopt;
+      if (!read) return refused("is of a form that this version does not know; start the version that wrote it, and stop it in order");
+      if (const Status begun = begin(); !begun) return begun;
+      account_.begin();
+      if (const Status written = writer_.write(read->batch); !written) return refused("cannot be done again: " + written.what());
+      const State next = account_.next(read->batch);
+      if (next.generation != generation || next.sum != *sum)
+        return fail(std::string(kRolledBack) + "commit " + std::to_string(generation) + " of its redo log does not follow on what its file has: an old copy was put back; restore both from the same backup");
+      settle_account(next, read->batch.audit_mark);
+      return {};
+    });
+  }
+
+  Status set_mark(const State& state) {
     Bytes sum;
     encode(state.sum, sum);
     set_mark_.bind(1, static_cast<std::int64_t>(state.generation)).bind(2, ByteView(sum)).bind(3, static_cast<std::int64_t>(folded_)).bind(4, state.suspect ? 1 : 0);
-    if (audit.empty()) set_mark_.bind_null(5);
-    else set_mark_.bind(5, ByteView(audit));
-    return set_mark_.done();
+    return set_mark_.bind(5, ByteView(audit_mark_)).done();
   }
 
   Status read_state() {
-    Statement mark(db_.get(), "SELECT generation, sum, folded, suspect FROM mark WHERE id = 1");
+    Statement mark(db_.get(), "SELECT generation, sum, folded, suspect, audit FROM mark WHERE id = 1");
     if (!mark.ready() || mark.step() != Statement::Step::row) return fail("its mark cannot be read: " + error_of(db_.get()));
     const std::optional<StateSum> sum = decode_sum(mark.view(1));
     if (!sum) return fail("its mark is damaged; restore it from a backup");
     account_.open({static_cast<std::uint64_t>(mark.integer(0)), *sum, mark.integer(3) != 0});
     folded_ = static_cast<std::uint64_t>(mark.integer(2));
+    audit_mark_ = mark.blob(4);
     return {};
   }
 
@@ -456,41 +520,55 @@ class Embedded final : public Store {
     return {};
   }
 
-  void abandon() {
-    (void)rollback_.done();
-    account_.begin();
-    writer_.forget();
+  // What is committed in the tables needs the redo log no longer when it is in the write-ahead log for good. Mostly that is folded into the
+  // file at once, which syncs it first; it only grows while a backup reads the file, or where the file finds no room.
+  Status make_durable() {
+    if (!snapshot_taken_) {
+      const Syncs at_leisure(db_.get(), Syncs::Do::file_later);
+      fold(fold_);
+      if (!broken_.empty()) return fail(broken_);
+    }
+    if (folded_ != account_.state().generation)
+      if (const Status synced = sync_log(db_.get()); !synced) return broken("the store's write-ahead log could not be synced (" + synced.what() + ")");
+    begin_round();
+    return {};
+  }
+
+  void begin_round() {
+    redo_.begin_round();
+    commits_ = 0;
   }
 
   // Folds the write-ahead log into the file. A log that could not be folded stays and is folded later, unless the disk failed: then
   // what this connection believes about the file is worth nothing.
   void fold(Statement& checkpoint) {
-    since_fold_ = 0;
     const Statement::Step step = checkpoint.step();
     if (step == Statement::Step::row && checkpoint.integer(0) == 0 && checkpoint.integer(1) == checkpoint.integer(2)) folded_ = account_.state().generation;
     if (step == Statement::Step::error && !is_full(db_.get()))
-      broken_ = "the store's write-ahead log could not be folded into its file (" + error_of(db_.get()) + "); restart posternd after mending the disk";
+      (void)broken("the store's write-ahead log could not be folded into its file (" + error_of(db_.get()) + ")");
     checkpoint.reset();
   }
 
   Connection db_;
+  RedoLog redo_;
   Account account_;
   Writer writer_;
   Recounter recounter_;
   Pages pages_;
   std::string broken_;
-  int since_fold_ = 0;
+  unsigned commits_ = 0;              // of this round
   std::uint64_t folded_ = 0, media_at_ = 0;
-  bool snapshot_taken_ = false, full_ = false;
+  bool in_round_ = false, snapshot_taken_ = false, full_ = false;
+  Bytes audit_mark_, record_;
   Statement begin_, commit_, rollback_, fold_, fold_whole_, set_mark_;
-  Statement load_, content_, content_key_, person_, persons_, idempotency_, provider_, parked_, parked_count_, conversation_, due_, next_due_, queued_, placed_, journeys_, sightings_, recipient_, kept_, leaves_, mark_, events_,
+  Statement load_, content_, content_key_, person_, persons_, idempotency_, provider_, parked_, parked_count_, conversation_, due_, next_due_, queued_, placed_, journeys_, sightings_, recipient_, kept_, leaves_, events_,
       cursor_, names_, newest_, waiting_, scan_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> open_embedded(const std::string& path, const Secret& key_and_salt, const Secret& sum_key) {
-  return Embedded::open(path, key_and_salt, sum_key);
+Result<std::unique_ptr<Store>> open_embedded(const std::string& path, const Suite& suite, const Secret& key_and_salt, const Secret& sum_key) {
+  return Embedded::open(path, suite, key_and_salt, sum_key);
 }
 
 }  // namespace postern::store

@@ -38,6 +38,8 @@ void bind_position(Statement& page, const Position& at) {
 }  // namespace
 
 Result<Store::Recount> Recounter::step(std::size_t rows) {
+  // A commit that failed has ended the walk: what it had counted may not be there.
+  if (phase_ != Phase::idle && !account_.walk()) phase_ = Phase::idle;
   if (phase_ == Phase::idle) {
     drop_cache(db_);  // what is remembered tells nothing about the disk
     account_.begin_walk();

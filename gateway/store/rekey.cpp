@@ -27,9 +27,9 @@ void remove_with_companions(const std::string& path) {
   for (const char* end : {"", "-wal", "-shm", "-journal"}) unlink((path + end).c_str());
 }
 
-bool has_log(const std::string& path) {
+bool has_log(const std::string& path, const char* end) {
   std::error_code ignored;
-  const auto size = fs::file_size(path + "-wal", ignored);
+  const auto size = fs::file_size(path + end, ignored);
   return !ignored && size > 0;
 }
 
@@ -127,8 +127,9 @@ Status reencrypt(const std::string& path, const Secret& old_key, const Secret& n
     return fail("store " + path + ": could not be written anew under its next key: " + why + "; it stays under the one it has");
   };
   remove_with_companions(copy);
+  if (has_log(path, "-redo")) return refused("it was not closed in order, and its redo log has what its file has not");
   std::error_code error;
-  const std::uintmax_t size = fs::file_size(path, error), log = has_log(path) ? fs::file_size(path + "-wal", error) : 0;
+  const std::uintmax_t size = fs::file_size(path, error), log = has_log(path, "-wal") ? fs::file_size(path + "-wal", error) : 0;
   const std::uintmax_t room = fs::space(fs::path(path).parent_path(), error).available;
   if (error || room < (size + log) + (size + log) / 8) return refused("it needs " + std::to_string((size + log) / 1'000'000 + 1) + " MB of free disk");
   const int made = open(copy.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -137,7 +138,7 @@ Status reencrypt(const std::string& path, const Secret& old_key, const Secret& n
   if (const Status written = write_copy(path, copy, old_key, new_key); !written) return refused(written.what());
   if (const Status same = prove_copy(path, copy, old_key, new_key); !same) return refused(same.what());
   // A log that was left would be taken for the new file's.
-  if (has_log(path) || has_log(copy)) return refused("its write-ahead log could not be folded in");
+  if (has_log(path, "-wal") || has_log(copy, "-wal")) return refused("its write-ahead log could not be folded in");
   if (!synced(copy, O_RDONLY)) return refused(std::strerror(errno));
   if (std::rename(copy.c_str(), path.c_str()) != 0) return refused(std::strerror(errno));
   const std::string folder = fs::path(path).parent_path().string();

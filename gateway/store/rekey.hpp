@@ -13,7 +13,7 @@ namespace postern::store {
 // Whether the file can be read with this key. Errors: there is no file.
 Result<bool> opens_with(const std::string& path, const Secret& key_and_salt);
 
-// Errors: each leaves the file as it was: no room, a page that cannot be read, a copy that differs.
+// For a store that was closed in order. Errors: each leaves the file as it was: a redo log that is not empty, no room, a page that cannot be read, a copy that differs.
 Status reencrypt(const std::string& path, const Secret& old_key, const Secret& new_key);
 
 }  // namespace postern::store

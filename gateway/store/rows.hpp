@@ -86,6 +86,7 @@ struct Position {
 StateSum value_of(const Secret& key, const Row& row);
 
 // A sum as it stands in the store and in leaves: 16 bytes, big-endian.
+inline constexpr std::size_t kSumBytes = 16;
 void encode(const StateSum& sum, Bytes& out);
 std::optional<StateSum> decode_sum(ByteView bytes);
 

@@ -30,7 +30,7 @@ Result<Hash> root_from(MerkleFrontier tree, std::uint64_t size, store::Store& st
 
 }  // namespace
 
-Status save_anchor(const std::string& path, const Keys& keys, const Anchor& anchor) {
+Bytes sealed(const Keys& keys, const Anchor& anchor) {
   Bytes bytes;
   ByteWriter out(bytes);
   out.raw(kMagic);
@@ -40,8 +40,10 @@ Status save_anchor(const std::string& path, const Keys& keys, const Anchor& anch
   out.u32(anchor.wrapping);
   out.view16(anchor.log);
   out.raw(keys.mac(Purpose::anchor, bytes));
-  return put_open_file(path, bytes);
+  return bytes;
 }
+
+Status save_anchor(const std::string& path, ByteView sealed) { return put_open_file(path, sealed); }
 
 Result<std::optional<Anchor>> load_anchor(const std::string& path, const Keys& keys) {
   std::ifstream in(path, std::ios::binary);

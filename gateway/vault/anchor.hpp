@@ -23,7 +23,9 @@ struct Anchor {
   bool operator==(const Anchor&) const = default;
 };
 
-Status save_anchor(const std::string& path, const Keys& keys, const Anchor& anchor);
+// The anchor as it stands in its file, and writing that, which needs no keys.
+Bytes sealed(const Keys& keys, const Anchor& anchor);
+Status save_anchor(const std::string& path, ByteView sealed);
 // Nothing when there is no file.
 Result<std::optional<Anchor>> load_anchor(const std::string& path, const Keys& keys);
 

@@ -24,7 +24,10 @@ void add_state(const store::State& state, audit::Body& body) {
   body.emplace_back(audit::Field::object, to_hex(sum));
 }
 
-Secret sum_key(const Keys& keys) { return Secret(std::span<const std::uint8_t>(keys.mac(Purpose::state_sum, as_bytes("rows")))); }
+Status put_anchor(const std::string& path, ByteView sealed) {
+  const Status saved = save_anchor(path, sealed);
+  return saved ? saved : fail("anchor " + saved.what() + "; until it can be written a roll-back of what is new stays unnoticed");
+}
 
 }  // namespace
 
@@ -40,7 +43,7 @@ Result<std::unique_ptr<Vault>> Vault::open(std::shared_ptr<const config::Config>
   Keys keys(ring);
   if (opening == Opening::existing && !std::filesystem::exists(folder + "/postern.db"))
     return fail("store " + folder + "/postern.db: is missing beside its keyring; restore it from a backup");
-  Result<std::unique_ptr<store::Store>> store = store::open_embedded(folder + "/postern.db", keys.store_key(), sum_key(keys));
+  Result<std::unique_ptr<store::Store>> store = store::open_embedded(folder + "/postern.db", keys.suite(), keys.store_key(), keys.sum_key());
   if (!store) return fail(store.what());
   const Result<Bytes> mark_bytes = (*store)->audit_mark();
   if (!mark_bytes) return fail(mark_bytes.what());
@@ -117,6 +120,8 @@ Status Vault::open_tiles() {
     log::warning("audit.mended", "{} finished file(s) of the audit log were missing and were made again from the store, the first {}; find out who removed them",
                  tiles->mended().size(), tiles->mended().front());
   tiles_ = std::make_unique<audit::Tiles>(std::move(*tiles));
+  published_ = tiles_->published();
+  verifier_keys_ = tiles_->verifier_keys();
   return {};
 }
 
@@ -334,9 +339,10 @@ Status Vault::close_epochs(std::int64_t utc_us) {
       if (!told) return told;
       epochs_->committed();
     }
-    const std::vector<Signer> signers{identity(), epochs_->signer()};
+    if (const Status before = published_beside(); !before) log::warning("audit.publish-failed", "{}", before.what());
     if (const Status filled = fill_tiles(); !filled) return filled;
-    if (const Status signed_off = tiles_->publish_last_of(epochs_->number(), signers); !signed_off) return signed_off;
+    if (const Status signed_off = tiles_->publish_last_of(epochs_->number(), signers()); !signed_off) return signed_off;
+    published_ = tiles_->published();
     if (const Status closed = epochs_->close(); !closed) return closed;
   }
   return {};
@@ -416,18 +422,47 @@ TimeMs Vault::next_wake() {
 }
 
 Status Vault::publish() {
+  (void)published_beside();   // whatever it has come to, all of it is published here
   if (const Status filled = fill_tiles(); !filled) return filled;
-  const std::vector<Signer> signers{identity(), epochs_->signer()};
-  if (const Status published = tiles_->publish(signers); !published) return published;
-  Anchor now = anchor();
+  if (const Status published = tiles_->publish(signers()); !published) return published;
+  published_ = tiles_->published();
+  verifier_keys_ = tiles_->verifier_keys();
+  Anchor now = anchor(published_);
   if (anchored_ == now) return {};
-  const Status saved = save_anchor(context_.config->anchor, keys_, now);
+  const Status saved = put_anchor(context_.config->anchor, sealed(keys_, now));
   if (saved) anchored_ = std::move(now);
-  return saved ? saved : fail("anchor " + saved.what() + "; until it can be written a roll-back of what is new stays unnoticed");
+  return saved;
 }
 
-Anchor Vault::anchor() const {
-  return {store_->state().generation, audit::encode(log_.mark()), tiles_->published(), keyring_generation_, ring_.newest()};
+Status Vault::publish_beside() {
+  if (publishing_.valid() && publishing_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return {};
+  const Status before = published_beside();
+  const bool follows = tiles_->size() == log_.size() || (!unpublished_.empty() && unpublished_.front().sequence == tiles_->size());
+  Anchor now = anchor(log_.size());
+  if (anchored_ == now) return before;
+  if (!follows || !tiles_->ready_alone()) return before ? publish() : before;
+  // Everything that needs the keys is made here.
+  publishing_ = std::async(std::launch::async, [tiles = tiles_.get(), entries = std::exchange(unpublished_, {}), anchor_path = context_.config->anchor,
+                                                checkpoint = tiles_->checkpoint(log_.size(), log_.mark().tree.root(), signers()), anchor_bytes = sealed(keys_, now)] {
+    const Status published = tiles->publish_with(entries, checkpoint);
+    return published ? put_anchor(anchor_path, anchor_bytes) : published;
+  });
+  publishing_to_ = std::move(now);
+  return before;
+}
+
+// Takes in what the thread has come to, when one was begun.
+Status Vault::published_beside() {
+  if (!publishing_.valid()) return {};
+  Status done = publishing_.get();
+  published_ = tiles_->published();
+  if (done) anchored_ = std::move(publishing_to_);
+  publishing_to_.reset();
+  return done;
+}
+
+Anchor Vault::anchor(std::uint64_t published) const {
+  return {store_->state().generation, audit::encode(log_.mark()), published, keyring_generation_, ring_.newest()};
 }
 
 // Gives the tiles every leaf that is committed.

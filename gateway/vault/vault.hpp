@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -79,8 +80,12 @@ class Vault {
   // A text with the signature of the log's identity.
   std::string signed_note(const std::string& text) const { return sign_note(text, {identity()}); }
 
-  // Writes tiles, signs a checkpoint of everything committed, and moves the anchor. Call about once a second.
+  // Writes tiles, signs a checkpoint of everything committed, and moves the anchor.
   Status publish();
+  // The same beside what goes on, in a thread of its own: turns do not wait for its syncs. Call about once a second. Returns what the one
+  // before has come to; while that is under way nothing new is begun.
+  Status publish_beside();
+  std::uint64_t published() const { return published_; }   // leaves under the checkpoint in the audit folder
 
   // What the store needs now and then.
   Upkeep& upkeep() { return upkeep_; }
@@ -105,9 +110,8 @@ class Vault {
   const RouteWatch& routes() const { return progress_.routes(); }
   bool usable() const { return store_->usable(); }   // false: end the process and start anew
   bool disk_full() const { return store_->full(); }  // why the last turn failed
-  const audit::Tiles& tiles() const { return *tiles_; }
   // What a verifier needs: the identity's key and the first epoch's, a line each.
-  const std::string& verifier_keys() const { return tiles_->verifier_keys(); }
+  const std::string& verifier_keys() const { return verifier_keys_; }
   TimeMs now() const { return clock_.wall_us() / 1000; }
 
  private:
@@ -125,10 +129,12 @@ class Vault {
   Status finish_turn();
   Status close_epochs(std::int64_t utc_us);
   Status fill_tiles();
+  Status published_beside();
+  std::vector<Signer> signers() const { return {identity(), epochs_->signer()}; }
   Signer identity() const;
   Status open_epochs();
   Status open_tiles();
-  Anchor anchor() const;
+  Anchor anchor(std::uint64_t published) const;
   Result<std::string> put_back(Opening opening, std::uint64_t& generation);
   Status go_on_from(const Consent& consent, std::uint64_t generation);
 
@@ -155,8 +161,12 @@ class Vault {
   RingKeeper ring_keeper_;
   Upkeep upkeep_;
   std::unique_ptr<audit::Epochs> epochs_;
-  std::unique_ptr<audit::Tiles> tiles_;
+  std::unique_ptr<audit::Tiles> tiles_;        // not touched while `publishing_` is valid
+  std::string verifier_keys_;
+  std::uint64_t published_ = 0;
   std::optional<Anchor> anchored_;             // as it stands in its file, when this process wrote it
+  std::optional<Anchor> publishing_to_;        // what `publishing_` will have made of it
+  std::future<Status> publishing_;
   std::vector<audit::Entry> unpublished_;      // committed, not yet in tiles
   std::vector<Said> inbox_;
   std::vector<std::pair<std::string, std::string>> refused_;

@@ -191,7 +191,7 @@ int main(int argc, char** argv) {
     tls = std::move(*made);
   }
   std::signal(SIGPIPE, SIG_IGN);  // a peer that is gone is an event of its stream
-  Loop loop;
+  Loop loop(Loop::Timers::precise);
   Abuse abuse(loop, options, tls.get());
   const Signal stop(loop, SIGTERM, [&] { loop.stop(); });
   loop.run();

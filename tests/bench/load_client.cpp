@@ -132,7 +132,9 @@ class Load {
       if (next_waiting_ == waiting_.size()) break;
       next(*c);
     }
-    if (!paced_) pacer_.start(std::chrono::microseconds(500));
+    if (paced_) return;
+    const std::uint64_t at = begun_ + us(static_cast<double>(due_) / options_.rate), then = now_us();
+    pacer_.start(std::chrono::microseconds(at > then ? at - then : 0));
   }
 
   // What this connection has to do now, if anything.
@@ -360,6 +362,6 @@ int main(int argc, char** argv) {
     tls = std::move(*made);
   }
   std::signal(SIGPIPE, SIG_IGN);  // a peer that is gone is an event of its stream
-  Loop loop;
+  Loop loop(Loop::Timers::precise);   // a tick is four times as long as a request lasts
   return Load(loop, options, tls.get(), std::move(ledger)).run();
 }

@@ -32,6 +32,7 @@ double cpu_seconds() {
 
 struct Phase {
   double wall = 0, cpu = 0;
+  std::vector<double> each{};      // wall
 };
 
 // Runs `work` and adds what it took.
@@ -40,7 +41,8 @@ void timed(Phase& phase, const Work& work) {
   const auto begun = std::chrono::steady_clock::now();
   const double cpu = cpu_seconds();
   work();
-  phase.wall += std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  phase.each.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
+  phase.wall += phase.each.back();
   phase.cpu += cpu_seconds() - cpu;
 }
 
@@ -129,11 +131,17 @@ void run(std::size_t batch, std::size_t messages, bool with_policy) {
     std::exit(1);
   }
   const auto n = static_cast<double>(messages);
+  std::vector<double>& turns = accept.each;
+  turns.insert(turns.end(), result.each.begin(), result.each.end());
+  turns.insert(turns.end(), receipt.each.begin(), receipt.each.end());
+  std::ranges::sort(turns);
+  const auto turn_ms = [&turns](double part) { return turns[static_cast<std::size_t>(part * static_cast<double>(turns.size() - 1))] * 1e3; };
   const double wall = accept.wall + result.wall + receipt.wall + publish.wall, cpu = accept.cpu + result.cpu + receipt.cpu + publish.cpu;
   std::printf(
       "{\"bench\":\"vault\",\"policy\":%s,\"batch\":%zu,\"messages\":%zu,\"messages_per_s\":%.0f,\"accepts_per_s\":%.0f,\"cpu_us\":%.1f,"
-      "\"cpu_us_accept_deliver\":%.1f,\"cpu_us_result\":%.1f,\"cpu_us_receipt\":%.1f,\"cpu_us_publish\":%.1f}\n",
-      with_policy ? "true" : "false", batch, messages, n / wall, n / accept.wall, cpu / n * 1e6, accept.cpu / n * 1e6, result.cpu / n * 1e6, receipt.cpu / n * 1e6, publish.cpu / n * 1e6);
+      "\"cpu_us_accept_deliver\":%.1f,\"cpu_us_result\":%.1f,\"cpu_us_receipt\":%.1f,\"cpu_us_publish\":%.1f,\"turn_ms_p50\":%.2f,\"turn_ms_p99\":%.2f,\"turn_ms_max\":%.2f}\n",
+      with_policy ? "true" : "false", batch, messages, n / wall, n / accept.wall, cpu / n * 1e6, accept.cpu / n * 1e6, result.cpu / n * 1e6, receipt.cpu / n * 1e6, publish.cpu / n * 1e6,
+      turn_ms(0.5), turn_ms(0.99), turn_ms(1));
   if (with_policy) rehearse(house, messages);
   std::fflush(stdout);
 }

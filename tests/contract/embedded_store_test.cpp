@@ -11,7 +11,7 @@ namespace {
 struct EmbeddedPlace final : Place {
   TempFolder folder;
   Secret key = Secret::random(48), sum_key = Secret::random(32);
-  Result<std::unique_ptr<Store>> open() override { return open_embedded(folder / "postern.db", key, sum_key); }
+  Result<std::unique_ptr<Store>> open() override { return open_embedded(folder / "postern.db", Suite::of(Profile::modern), key, sum_key); }
 };
 
 INSTANTIATE_TEST_SUITE_P(Embedded, StoreContract,

@@ -83,8 +83,8 @@ def main():
     check = Checks()
     if not check(strace_works(), "strace may trace a process here"):
         return check.finish()
-    syncs = [call for call in count(options.build) if call.name in ("fsync", "fdatasync") and call.run == 0 and "/postern.db-wal>" in call.text]
-    check(len(syncs) > 10, f"a life has {len(syncs)} syncs of the store's log", syncs)
+    syncs = [call for call in count(options.build) if call.name in ("fsync", "fdatasync") and call.run == 0 and re.search(r"/postern\.db-(wal|redo)>", call.text)]
+    check(len(syncs) > 10, f"a life has {len(syncs)} syncs of the store's logs", syncs)
     chosen = spread(syncs, options.limit)
     found = {f"{call.name}:{call.number}": one(options.build, call) for call in chosen}
     # What connectors say falls into one turn or into two, so that the last syncs of a life may not come.

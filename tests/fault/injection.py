@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which storage system calls a run of posternd makes, and the options that make strace stop or fail one of them.
 
-Counting and injecting use the same strace: the N-th call of one name is the same call in both, as long as the run is
-the same. posternd has one thread, and the rig's scenario says one thing after the other.
+Counting and injecting use the same strace, which counts the calls of each thread by themselves: the N-th call of one name is the same call
+in both, as long as the run is the same. Nearly all are of one thread, and the rig's scenario says one thing after the other; the N-th call
+of a thread beside it (the audit files of a second, the sync of a fold) may be met by one of the first thread instead.
 """
 
 import collections
@@ -14,7 +15,7 @@ import time
 CHANGING = ("openat", "pwrite64", "write", "fsync", "fdatasync", "syncfs", "rename", "renameat2", "ftruncate", "unlink", "unlinkat", "mkdir",
             "fallocate")
 READING = ("pread64", "read")
-LINE = re.compile(r"^(?:\d+ +)?(\w+)\((.*)$")
+LINE = re.compile(r"^(\d*) *(\w+)\((.*)$")
 
 # The `number`-th call of this name in the `run`-th process of the scenario.
 Call = collections.namedtuple("Call", "run name number text")
@@ -54,9 +55,10 @@ def calls_on(log, folder, run=0):
         match = LINE.match(line)
         if match is None:
             continue
-        counts[match.group(1)] += 1
-        if folder + "/" in match.group(2) or f'"{folder}"' in match.group(2) or f"<{folder}>" in match.group(2):
-            found.append(Call(run, match.group(1), counts[match.group(1)], match.group(2).strip()))
+        thread, name, text = match.groups()
+        counts[thread, name] += 1
+        if folder + "/" in text or f'"{folder}"' in text or f"<{folder}>" in text:
+            found.append(Call(run, name, counts[thread, name], text.strip()))
     return found
 
 

@@ -26,12 +26,13 @@ def main():
     parser.add_argument("--every", type=int, default=60, help="storage calls from one fault to the next; 1: each")
     parser.add_argument("--seed", type=int, default=20261122)
     options = parser.parse_args()
-    program = os.path.join(os.path.abspath(options.build), "tests/fault/power_cut")
-    if not os.path.exists(program):
-        raise SystemExit(f"{program} is not built")
+    program, short_rounds = (os.path.join(os.path.abspath(options.build), "tests/fault", name) for name in ("power_cut", "power_cut_short_rounds"))
+    for one in (program, short_rounds):
+        if not os.path.exists(one):
+            raise SystemExit(f"{one} is not built")
     check = Checks()
 
-    def run(*words):
+    def run(*words, program=program):
         done = subprocess.run([program, *map(str, words), "--seed", str(options.seed)], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         lines = done.stdout.splitlines()
         figures = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
@@ -39,14 +40,17 @@ def main():
         print("        " + json.dumps(figures), flush=True)
         return figures, failures
 
-    found, failures = run("--traces", options.traces, "--states", options.states)
-    check(not failures and found.get("failed") == 0, f"{found.get('states')} power cuts in {found.get('traces')} lives: nothing told was lost, nothing is corrupt", failures)
-    check(found.get("states", 0) >= options.traces * options.states and found.get("told", 0) > found.get("traces", 0), "and there was something to lose", found)
+    half = (options.traces + 1) // 2
+    for one, what in ((program, "lives"), (short_rounds, "lives in which the tables are written at each third commit")):
+        found, failures = run("--traces", half, "--states", options.states, program=one)
+        check(not failures and found.get("failed") == 0, f"{found.get('states')} power cuts in {found.get('traces')} {what}: nothing told was lost, nothing is corrupt", failures)
+        check(found.get("states", 0) >= half * options.states and found.get("told", 0) > found.get("traces", 0), "and there was something to lose", found)
     found, failures = run("--keyring", "--traces", max(50, options.traces // 10), "--states", options.states)
     check(not failures and found.get("failed") == 0, f"{found.get('states')} power cuts while a keyring was saved: it opens with every slot that was told", failures)
-    found, failures = run("--faults", "--traces", options.fault_traces, "--every", options.every)
-    check(not failures and found.get("failed") == 0 and found.get("injected", 0) > 0,
-          f"{found.get('injected')} storage calls failed, each with a fresh start and with power cuts after it", failures)
+    for one in (program, short_rounds):
+        found, failures = run("--faults", "--traces", options.fault_traces, "--every", options.every, program=one)
+        check(not failures and found.get("failed") == 0 and found.get("injected", 0) > 0,
+              f"{found.get('injected')} storage calls failed, each with a fresh start and with power cuts after it", failures)
     found, failures = run("--lying", "--traces", 5, "--states", 30)
     check(found.get("failed", 0) > 0, f"on a disk that forgets its syncs {found.get('failed')} losses are seen", found)
     return check.finish()

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <mutex>
 #include <set>
 
 namespace postern::fault {
@@ -50,6 +51,21 @@ bool watched(const char* path, std::string& name) {
   name = rest.empty() ? rest : rest.substr(1);
   return true;
 }
+
+// One call at a time: a sync that the store does not wait for comes from a thread of its own.
+class Alone {
+ public:
+  Alone() { mutex().lock(); }
+  ~Alone() { mutex().unlock(); }
+  Alone(const Alone&) = delete;
+  Alone& operator=(const Alone&) = delete;
+
+ private:
+  static std::recursive_mutex& mutex() {
+    static std::recursive_mutex instance;
+    return instance;
+  }
+};
 
 void note(Op op) { state().ops.push_back(std::move(op)); }
 
@@ -221,6 +237,7 @@ int fault_mkdir(const char* path, mode_t mode) POSTERN_STANDS_FOR("mkdir");
 namespace pf = postern::fault;
 
 int fault_open(const char* path, int flags, ...) {
+  const pf::Alone alone;
   va_list list;
   va_start(list, flags);
   const mode_t mode = (flags & O_CREAT) != 0 ? static_cast<mode_t>(va_arg(list, unsigned)) : 0;
@@ -229,6 +246,7 @@ int fault_open(const char* path, int flags, ...) {
 }
 
 int fault_open64(const char* path, int flags, ...) {
+  const pf::Alone alone;
   va_list list;
   va_start(list, flags);
   const mode_t mode = (flags & O_CREAT) != 0 ? static_cast<mode_t>(va_arg(list, unsigned)) : 0;
@@ -237,16 +255,27 @@ int fault_open64(const char* path, int flags, ...) {
 }
 
 int fault_close(int fd) {
+  const pf::Alone alone;
   pf::state().files.erase(fd);
   pf::state().folders.erase(fd);
   return pf::result_of(syscall(SYS_close, fd));
 }
 
-ssize_t fault_write(int fd, const void* data, std::size_t size) { return pf::written(fd, data, size, 0, false); }
-ssize_t fault_pwrite(int fd, const void* data, std::size_t size, off_t at) { return pf::written(fd, data, size, at, true); }
-ssize_t fault_pwrite64(int fd, const void* data, std::size_t size, off_t at) { return pf::written(fd, data, size, at, true); }
+ssize_t fault_write(int fd, const void* data, std::size_t size) {
+  const pf::Alone alone;
+  return pf::written(fd, data, size, 0, false);
+}
+ssize_t fault_pwrite(int fd, const void* data, std::size_t size, off_t at) {
+  const pf::Alone alone;
+  return pf::written(fd, data, size, at, true);
+}
+ssize_t fault_pwrite64(int fd, const void* data, std::size_t size, off_t at) {
+  const pf::Alone alone;
+  return pf::written(fd, data, size, at, true);
+}
 
 int fault_ftruncate(int fd, off_t size) {
+  const pf::Alone alone;
   const auto file = pf::state().files.find(fd);
   const bool ours = file != pf::state().files.end();
   if (ours && pf::fails()) return -1;
@@ -254,25 +283,46 @@ int fault_ftruncate(int fd, off_t size) {
   if (ours && done == 0) pf::note({pf::Op::Kind::truncate, file->second, {}, {}, static_cast<std::uint64_t>(size), {}});
   return done;
 }
-int fault_ftruncate64(int fd, off_t size) { return fault_ftruncate(fd, size); }
+int fault_ftruncate64(int fd, off_t size) {
+  const pf::Alone alone;
+  return fault_ftruncate(fd, size);
+}
 
-int fault_fsync(int fd) { return pf::synced(fd, SYS_fsync); }
-int fault_fdatasync(int fd) { return pf::synced(fd, SYS_fdatasync); }
-int fault_syncfs(int fd) { return pf::synced(fd, SYS_syncfs); }
+int fault_fsync(int fd) {
+  const pf::Alone alone;
+  return pf::synced(fd, SYS_fsync);
+}
+int fault_fdatasync(int fd) {
+  const pf::Alone alone;
+  return pf::synced(fd, SYS_fdatasync);
+}
+int fault_syncfs(int fd) {
+  const pf::Alone alone;
+  return pf::synced(fd, SYS_syncfs);
+}
 
-int fault_rename(const char* from, const char* to) { return pf::renamed(from, to, 0); }
+int fault_rename(const char* from, const char* to) {
+  const pf::Alone alone;
+  return pf::renamed(from, to, 0);
+}
 int fault_renameat2(int from_dir, const char* from, int to_dir, const char* to, unsigned flags) {
+  const pf::Alone alone;
   if (from_dir != AT_FDCWD || to_dir != AT_FDCWD) pf::lost("a renameat2 relative to a folder");
   return pf::renamed(from, to, flags);
 }
-int fault_unlink(const char* path) { return pf::unlinked(path, false); }
+int fault_unlink(const char* path) {
+  const pf::Alone alone;
+  return pf::unlinked(path, false);
+}
 int fault_remove(const char* path) {
+  const pf::Alone alone;
   struct stat facts {};
   const bool folder = syscall(SYS_newfstatat, AT_FDCWD, path, &facts, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(facts.st_mode);
   return pf::unlinked(path, folder);
 }
 
 int fault_mkdir(const char* path, mode_t mode) {
+  const pf::Alone alone;
   std::string name;
   const bool ours = pf::watched(path, name);
   if (ours && pf::fails()) return -1;

@@ -3,7 +3,7 @@
 // code of audit log and keyring alike: the order between them is part of what is recorded. It can also let one of the
 // calls fail. recorder.cpp defines the C library's names (open, pwrite64, fsync, ...) in the program itself, so that every
 // library of the process calls them; what is below the watched folder is noted and then done by the real system call.
-// Used by: the power-cut and fault tests. Threads: one. Errors: a call that it cannot follow ends the program.
+// Used by: the power-cut and fault tests. Threads: any, one call at a time. Errors: a call that it cannot follow ends the program.
 #pragma once
 
 #include <cstdint>

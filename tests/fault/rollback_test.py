@@ -107,7 +107,7 @@ def old_copies(check, build):
         rig.stop()
         now = rig.path("now")
         shutil.copytree(state, now)
-        for name, parts in (("the whole folder", os.listdir(copy)), ("the store", ["postern.db", "postern.db-wal"]), ("the audit log", ["audit"])):
+        for name, parts in (("the whole folder", os.listdir(copy)), ("the store", ["postern.db", "postern.db-wal", "postern.db-redo"]), ("the audit log", ["audit"])):
             for part in parts:
                 put_back(os.path.join(copy, part), os.path.join(state, part))
             started(rig)

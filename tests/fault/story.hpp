@@ -43,6 +43,7 @@ class Story {
     std::optional<wire::Result::Kind> decided{};   // a fact that was not committed is said again as it was
     bool sent = false;
   };
+  void step_of(std::uint64_t lot);
   bool turn();                         // false: it failed, and everybody has come back
   void come_back();
   void collect();

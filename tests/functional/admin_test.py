@@ -137,7 +137,7 @@ def bad_stores(gateway):
 
     def overwrite(path, content):
         path.write_bytes(content)
-        for side in ("postern.db-wal", "postern.db-shm"):
+        for side in ("postern.db-wal", "postern.db-redo", "postern.db-shm"):
             (state / side).unlink(missing_ok=True)
 
     database = (kept / "postern.db").read_bytes()
@@ -164,7 +164,7 @@ def old_copy(gateway):
     gateway.stop()
     after = gateway.folder / "after"
     shutil.copytree(state, after)
-    for name in ("postern.db", "postern.db-wal", "postern.db-shm"):
+    for name in ("postern.db", "postern.db-wal", "postern.db-redo", "postern.db-shm"):
         (state / name).unlink(missing_ok=True)
         if (before / name).exists():
             shutil.copy(before / name, state / name)

@@ -24,7 +24,7 @@ ALLOWED = {
     "gateway/policy": {"gateway/domain"} | PLAIN,
     "gateway/policy/condition": {"gateway/domain", "crypto/result.hpp"},
     "gateway/numbers": PLAIN | {"crypto/merkle.hpp"},
-    "gateway/store": {"gateway/domain"} | PLAIN | {"crypto/secret.hpp"},
+    "gateway/store": {"gateway/domain"} | PLAIN | {"crypto/secret.hpp", "crypto/suite.hpp"},   # the redo log is sealed by the profile's suite
     "gateway/audit": {"gateway/domain"} | VAULT - {"crypto/tls.hpp", "crypto/secret.hpp"},
     "gateway/config": {"gateway/domain", "gateway/templates", "gateway/policy", "gateway/policy/condition", "connectors/protocol", "crypto/merkle.hpp"} | PLAIN,
     "gateway/vault": {"gateway/domain", "gateway/engine", "gateway/policy", "gateway/policy/condition", "gateway/config", "gateway/store", "gateway/audit",

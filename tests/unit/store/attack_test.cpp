@@ -39,7 +39,7 @@ class Attack : public testing::Test {
     newer = read_all(path);
   }
   std::unique_ptr<Store> opened() {
-    Result<std::unique_ptr<Store>> store = open_embedded(path, key, sum_key);
+    Result<std::unique_ptr<Store>> store = open_embedded(path, Suite::of(Profile::modern), key, sum_key);
     EXPECT_TRUE(store.has_value()) << store.what();
     return std::move(*store);
   }
@@ -81,11 +81,18 @@ class Attack : public testing::Test {
     batch.audit_mark = Bytes(40, static_cast<std::uint8_t>(sequence));
   }
 
+  static Batch with_a_large_content(MessageKey k) {
+    Batch batch;
+    batch.contents.push_back({k + 100'000, Bytes(60'000, 1)});
+    return batch;
+  }
+
   // What finds this file out; empty: nothing does.
   std::string found_out(const Bytes& file) {
     std::filesystem::remove(path + "-wal");
+    std::filesystem::remove(redo_path(path));
     write_all(path, file);
-    Result<std::unique_ptr<Store>> store = open_embedded(path, key, sum_key);
+    Result<std::unique_ptr<Store>> store = open_embedded(path, Suite::of(Profile::modern), key, sum_key);
     if (!store) return "open: " + store.what();
     for (;;) {
       const Result<Store::MediaCheck> media = (*store)->check_media(64 * kPage);
@@ -213,52 +220,73 @@ TEST_F(Attack, RowsPutBackAsTheyWereAreNoAlteration) {
   EXPECT_EQ(found_out(read_all(path)), "");
 }
 
-// ---- file and write-ahead log of different times ----
+// ---- file, write-ahead log and redo log of different times ----
 
 struct Crashed {
-  Bytes file, wal;
+  Bytes file, wal, redo;
   std::uint64_t generation;
 };
 
-TEST_F(Attack, AFileOrALogOfAnotherTimeIsRefusedOrFoundOut) {
+TEST_F(Attack, FilesAndLogsOfDifferentTimesAreRefusedOrFoundOut) {
   // Copies of the running store: what a crash at that time would have left.
   std::vector<Crashed> times;
   std::unique_ptr<Store> store = opened();
-  for (MessageKey k = 1000; k < 1300; ++k) {
+  for (MessageKey k = 1000; k < 1440; ++k) {
     accept(*store, k);
-    if (k % 23 == 0) times.push_back({read_all(path), read_all(path + "-wal"), store->state().generation});
+    if (k % 7 == 0) commit(*store, with_a_large_content(k));
+    if (k % 73 == 0) times.push_back({read_all(path), read_all(path + "-wal"), read_all(redo_path(path)), store->state().generation});
   }
   store.reset();
-  ASSERT_GT(times.size(), 10U);
+  ASSERT_GT(times.size(), 4U);
   int refused = 0, whole = 0;
   for (std::size_t f = 0; f < times.size(); ++f) {
     for (std::size_t w = 0; w < times.size(); ++w) {
-      write_all(path, times[f].file);
-      write_all(path + "-wal", times[w].wal);
-      const std::uint64_t newest = std::max(times[f].generation, times[w].generation);
-      Result<std::unique_ptr<Store>> mixed = open_embedded(path, key, sum_key);
-      if (f == w) {
-        ASSERT_TRUE(mixed.has_value()) << mixed.what();
-        EXPECT_EQ((*mixed)->state().generation, newest) << "a crash loses no commit";
-        continue;
+      for (std::size_t r = 0; r < times.size(); ++r) {
+        write_all(path, times[f].file);
+        write_all(path + "-wal", times[w].wal);
+        write_all(redo_path(path), times[r].redo);
+        const std::uint64_t newest = std::max({times[f].generation, times[w].generation, times[r].generation});
+        Result<std::unique_ptr<Store>> mixed = open_embedded(path, Suite::of(Profile::modern), key, sum_key);
+        if (f == w && w == r) {
+          ASSERT_TRUE(mixed.has_value()) << mixed.what();
+          EXPECT_EQ((*mixed)->state().generation, newest) << "a crash loses no commit";
+          continue;
+        }
+        if (!mixed) {
+          EXPECT_NE(mixed.what().find(kRolledBack), std::string::npos) << mixed.what();
+          ++refused;
+          continue;
+        }
+        // Where what differs stands in the other files as well, the mix is exactly the store of some time, which an anchor must tell from now.
+        EXPECT_LE((*mixed)->state().generation, newest);
+        Result<Store::Recount> counted = (*mixed)->recount(1000);
+        while (counted.has_value() && !counted->done) counted = (*mixed)->recount(1000);
+        ASSERT_TRUE(counted.has_value()) << counted.what();
+        EXPECT_EQ(counted->sum, (*mixed)->state().sum) << "file of " << f << ", log of " << w << ", redo log of " << r;
+        ++whole;
       }
-      if (!mixed) {
-        EXPECT_NE(mixed.what().find(kRolledBack), std::string::npos) << mixed.what();
-        ++refused;
-        continue;
-      }
-      // Where all that was folded in between stands in the log as well, the mix is exactly the store of the log's time, which an anchor
-      // must tell from now.
-      EXPECT_EQ((*mixed)->state().generation, times[w].generation) << "file of " << f << ", log of " << w;
-      Result<Store::Recount> counted = (*mixed)->recount(1000);
-      while (counted.has_value() && !counted->done) counted = (*mixed)->recount(1000);
-      ASSERT_TRUE(counted.has_value()) << counted.what();
-      EXPECT_EQ(counted->sum, (*mixed)->state().sum) << "file of " << f << ", log of " << w;
-      ++whole;
     }
   }
-  std::printf("  %d mixes refused, %d are a whole store of the log's time\n", refused, whole);
+  std::printf("  %d mixes refused, %d are a whole store of some time\n", refused, whole);
   EXPECT_GT(refused, 50);
+  EXPECT_GT(whole, 10);
+}
+
+// Whoever has the store's key and puts another redo log behind its file: the sums tell.
+TEST_F(Attack, ARedoLogOfAnotherHistoryIsRefused) {
+  write_all(path, newer);
+  std::unique_ptr<Store> store = opened();
+  accept(*store, 2000);
+  const Bytes one = read_all(redo_path(path));
+  store.reset();
+  // The same generation on another file.
+  write_all(path, newer);
+  std::filesystem::remove(path + "-wal");
+  meddle("UPDATE flight SET lane = 3 WHERE k = 150; UPDATE mark SET sum = x'00112233445566778899aabbccddeeff'");
+  write_all(redo_path(path), one);
+  const Result<std::unique_ptr<Store>> mixed = open_embedded(path, Suite::of(Profile::modern), key, sum_key);
+  ASSERT_FALSE(mixed.has_value());
+  EXPECT_NE(mixed.what().find(kRolledBack), std::string::npos) << mixed.what();
 }
 
 }  // namespace

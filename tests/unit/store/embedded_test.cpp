@@ -20,7 +20,7 @@ namespace {
 
 class EmbeddedStore : public testing::Test {
  protected:
-  Result<std::unique_ptr<Store>> open() { return open_embedded(path, key, sum_key); }
+  Result<std::unique_ptr<Store>> open() { return open_embedded(path, Suite::of(Profile::modern), key, sum_key); }
   static Batch batch(MessageKey key, std::size_t bytes = 100) {
     Batch b;
     b.contents.push_back({key, Bytes(bytes, 0x41)});
@@ -47,14 +47,14 @@ class EmbeddedStore : public testing::Test {
 TEST_F(EmbeddedStore, AnotherKeyIsRefusedAndHarmsNothing) {
   filled(3);
   const Secret other = Secret::random(48);
-  const Result<std::unique_ptr<Store>> opened = open_embedded(path, other, sum_key);
+  const Result<std::unique_ptr<Store>> opened = open_embedded(path, Suite::of(Profile::modern), other, sum_key);
   ASSERT_FALSE(opened.has_value());
   EXPECT_NE(opened.what().find("another keyring"), std::string::npos) << opened.what();
   EXPECT_TRUE(open().has_value());
 }
 
 TEST_F(EmbeddedStore, AKeyOfAnotherLengthIsNotTakenAsAPassphrase) {
-  for (const std::size_t size : {0U, 32U, 47U, 49U, 64U}) EXPECT_FALSE(open_embedded(folder / ("k" + std::to_string(size)), Secret::random(size == 0 ? 1 : size), sum_key).has_value());
+  for (const std::size_t size : {0U, 32U, 47U, 49U, 64U}) EXPECT_FALSE(open_embedded(folder / ("k" + std::to_string(size)), Suite::of(Profile::modern), Secret::random(size == 0 ? 1 : size), sum_key).has_value());
 }
 
 TEST_F(EmbeddedStore, APlaintextDatabaseIsRefused) {
@@ -145,7 +145,7 @@ TEST_F(EmbeddedStore, AStoreWithOlderPageCodesGoesOnAndIsWrittenAnewWithItsNextK
   const Status written = reencrypt(path, key, next);
   ASSERT_TRUE(written.has_value()) << written.what();
   EXPECT_EQ(codes(path, next), kPageCodes);
-  Result<std::unique_ptr<Store>> store = open_embedded(path, next, sum_key);
+  Result<std::unique_ptr<Store>> store = open_embedded(path, Suite::of(Profile::modern), next, sum_key);
   ASSERT_TRUE(store.has_value()) << store.what();
   EXPECT_EQ((*store)->content(2).value_or(std::nullopt).value_or(Bytes{}), Bytes(5000, 0x41));
   EXPECT_TRUE((*store)->check_media(1 << 20).has_value());
@@ -250,7 +250,7 @@ TEST_F(EmbeddedStore, TheWalDoesNotGrowWithoutEnd) {
 }
 
 TEST_F(EmbeddedStore, AMissingFolderIsAnErrorThatSaysWhereToLook) {
-  const Result<std::unique_ptr<Store>> opened = open_embedded(folder / "none/postern.db", key, sum_key);
+  const Result<std::unique_ptr<Store>> opened = open_embedded(folder / "none/postern.db", Suite::of(Profile::modern), key, sum_key);
   ASSERT_FALSE(opened.has_value());
   EXPECT_NE(opened.what().find("check the folder"), std::string::npos) << opened.what();
 }

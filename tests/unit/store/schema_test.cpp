@@ -43,7 +43,7 @@ class Schema : public testing::Test {
   }
   // Opens it as the store does and looks at everything.
   void is_whole() {
-    Result<std::unique_ptr<Store>> store = open_embedded(path, key, sum_key);
+    Result<std::unique_ptr<Store>> store = open_embedded(path, Suite::of(Profile::modern), key, sum_key);
     ASSERT_TRUE(store.has_value()) << store.what();
     EXPECT_EQ((*store)->scan(0, 100)->size(), 50U);
     EXPECT_EQ(*(*store)->audit_mark(), (Bytes{0x0a, 0x0b}));

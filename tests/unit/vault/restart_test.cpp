@@ -164,7 +164,7 @@ TEST(Opening, AnOldCopyOfTheStoreIsRefused) {
   house.send(api, House::submit());
   ASSERT_TRUE(house.vault().publish().has_value());
   house.close();
-  for (const char* file : {"/postern.db", "/postern.db-wal"}) {
+  for (const char* file : {"/postern.db", "/postern.db-wal", "/postern.db-redo"}) {
     fs::remove(house.state() + file);
     if (fs::exists(old + file)) fs::copy_file(old + file, house.state() + file);
   }
@@ -198,18 +198,17 @@ TEST(Opening, AStoreOfAnotherHistoryIsRefused) {
   EXPECT_FALSE(house.try_open(Vault::Opening::existing).has_value());
 }
 
-TEST(Opening, ACutWalOfWhatIsPublishedIsRefused) {
+TEST(Opening, ACutRedoLogOfWhatIsPublishedIsRefused) {
   House house;
   const PeerId api = house.join("api");
   for (int i = 0; i < 5; ++i) house.send(api, House::submit());
   ASSERT_TRUE(house.vault().publish().has_value());
-  // A crash leaves a WAL; cutting its tail takes whole transactions away without any other trace.
-  const std::string wal = house.state() + "/postern.db-wal", copy = house.state() + ".crashed";
+  // A crash leaves a redo log; cutting its tail takes whole commits away without any other trace.
+  const std::string redo = house.state() + "/postern.db-redo", copy = house.state() + ".crashed";
   copy_state(house.state(), copy);
   house.close();
   copy_state(copy, house.state());
-  ASSERT_GT(fs::file_size(wal), 40'000U);
-  fs::resize_file(wal, fs::file_size(wal) / 2);
+  fs::resize_file(redo, 4000);
   EXPECT_FALSE(house.try_open(Vault::Opening::existing).has_value());
 }
 
@@ -275,15 +274,15 @@ TEST(FailedCommit, OfAFullDiskIsOverWhenThereIsSpaceAgain) {
   House house;
   const PeerId api = house.join("api");
   house.send(api, House::submit());
-  const auto used = static_cast<rlim_t>(fs::file_size(house.state() + "/postern.db-wal"));
+  const auto used = static_cast<rlim_t>(fs::file_size(house.state() + "/postern.db-redo"));
   rlimit before{}, small{};
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
   small = before;
-  small.rlim_cur = used + 2000;  // the next commit does not fit
+  small.rlim_cur = used;  // the next commit does not fit
   wire::Submit big = House::submit();
   big.set_text(std::string(30'000, 'x'));
   wire::ToVault frame;
-  *frame.add_submit() = big;
+  for (int i = 0; i < 3; ++i) *frame.add_submit() = big;
   house.say(api, frame);
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
   const Status failed = house.turn_once();
@@ -300,7 +299,7 @@ TEST(FailedCommit, OfAFullDiskIsOverWhenThereIsSpaceAgain) {
 void damage(House& house, const std::string& id, bool content) {
   house.close();
   const Keys keys(house.ring());
-  Result<std::unique_ptr<store::Store>> opened = store::open_embedded(house.state() + "/postern.db", keys.store_key(), Secret(std::span<const std::uint8_t>(keys.mac(Purpose::state_sum, as_bytes("rows")))));
+  Result<std::unique_ptr<store::Store>> opened = store::open_embedded(house.state() + "/postern.db", keys.suite(), keys.store_key(), keys.sum_key());
   ASSERT_TRUE(opened.has_value());
   const MessageKey key = MessageId::parse(id)->key;
   store::Batch batch;
