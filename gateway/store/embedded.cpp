@@ -36,7 +36,10 @@ class Embedded final : public Store {
     Result<RedoLog> redo = RedoLog::open(redo_path(path), suite, key);
     if (!redo) return fail("store " + path + ": " + redo.what());
     std::unique_ptr<Embedded> store(new Embedded(std::move(*db), std::move(*redo), key, sum_key));
-    const auto refused = [&path](const Status& why) { return fail("store " + path + ": " + why.what()); };
+    const auto refused = [&](const Status& why) {
+      (void)store->broken(why.what());   // its files stay as they are
+      return fail("store " + path + ": " + why.what());
+    };
     if (const Status ready = store->prepare(sum_key); !ready) return refused(ready);
     if (const Status whole = store->belong_together(in_file); !whole) return refused(whole);
     if (const Status done = store->redo(); !done) return refused(done);

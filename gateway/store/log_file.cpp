@@ -53,6 +53,7 @@ struct Log : Wrapped {
   Table* table = nullptr;
   Bytes gathered;                // to be written at `from`
   sqlite3_int64 from = 0;
+  bool begun_anew = false;       // its head was written and not synced: what the disk has may still be taken for the log
 
   int write_out() {
     if (gathered.empty()) return SQLITE_OK;
@@ -106,10 +107,6 @@ int control_table(sqlite3_file* file, int what, void* argument) {
   }
 }
 
-// The log's head is synced before its first page otherwise, lest pages of a new log be taken with the head of an old one. Here the redo log
-// has what the new pages say, and the file what the old ones said, whichever the disk writes first.
-int characteristics(sqlite3_file* file) { return at_once<&sqlite3_io_methods::xDeviceCharacteristics>(file) | SQLITE_IOCAP_SEQUENTIAL; }
-
 int close_table(sqlite3_file* file) {
   Table& table = of<Table>(file);
   const int synced = table.settled();
@@ -137,6 +134,7 @@ int write_log(sqlite3_file* file, const void* data, int size, sqlite3_int64 at) 
   if (!follows || log.gathered.size() + static_cast<std::size_t>(size) > kPiece)
     if (const int written = log.write_out(); written != SQLITE_OK) return written;
   if (log.gathered.empty()) log.from = at;
+  log.begun_anew = log.begun_anew || at == 0;
   const auto* bytes = static_cast<const std::uint8_t*>(data);
   log.gathered.insert(log.gathered.end(), bytes, bytes + size);
   return SQLITE_OK;
@@ -145,7 +143,9 @@ int write_log(sqlite3_file* file, const void* data, int size, sqlite3_int64 at) 
 int sync_log_file(sqlite3_file* file, int flags) {
   Log& log = of<Log>(file);
   const int written = log.write_out();
-  if (written != SQLITE_OK || (log.table != nullptr && log.table->syncs == Syncs::Do::log_unsynced)) return written;
+  const bool wanted = log.begun_anew || log.table == nullptr || log.table->syncs != Syncs::Do::log_unsynced;
+  if (written != SQLITE_OK || !wanted) return written;
+  log.begun_anew = false;
   return log.inner->pMethods->xSync(log.inner, flags);
 }
 
@@ -177,7 +177,7 @@ constexpr Methods kTable{
     .xCheckReservedLock = at_once<&Methods::xCheckReservedLock, int*>,
     .xFileControl = control_table,
     .xSectorSize = at_once<&Methods::xSectorSize>,
-    .xDeviceCharacteristics = characteristics,
+    .xDeviceCharacteristics = at_once<&Methods::xDeviceCharacteristics>,
     .xShmMap = at_once<&Methods::xShmMap, int, int, int, void volatile**>,
     .xShmLock = at_once<&Methods::xShmLock, int, int, int>,
     .xShmBarrier = for_nothing<&Methods::xShmBarrier>,

@@ -23,7 +23,7 @@ class Syncs {
  public:
   enum class Do {
     all,
-    log_unsynced,   // what is committed is written to the log, and synced before it is folded
+    log_unsynced,   // what is committed is written to the log, and synced before it is folded; the head of a log begun anew is synced at once
     file_later,     // the file is synced in a thread; the log, which has all of that, is not written before that has ended well
   };
   Syncs(sqlite3* db, Do what) : db_(db) { ask(what); }

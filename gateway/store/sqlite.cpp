@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <utility>
 
@@ -71,6 +72,17 @@ Status write_log_again(const std::string& path) {
   const int error = errno;
   close(fd);
   return good ? Status() : fail(std::string("its log could not be made durable: ") + std::strerror(error) + "; check the disk and start again");
+}
+
+// The name of a log that was just made. SQLite syncs the folder too, and says nothing when that fails: after a power cut the log of an
+// earlier run could stand there instead.
+Status sync_folder_of(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  const int fd = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = fd >= 0 && fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) close(fd);
+  return synced ? Status() : fail(std::string("its folder could not be synced: ") + std::strerror(error) + "; check the disk and start again");
 }
 
 int authorize(void*, int action, const char* first, const char* second, const char*, const char*) {
@@ -200,6 +212,7 @@ Result<Connection> open_encrypted(const std::string& path, const Secret& key_and
   if (const Status locked = run(raw, "BEGIN IMMEDIATE"); !locked) return refused(locked.what());
   if (const Status written = write_log_again(path + "-wal"); !written) return refused(written.what());
   if (const Status unlocked = run(raw, "COMMIT"); !unlocked) return refused(unlocked.what());
+  if (const Status named = sync_folder_of(path); !named) return refused(named.what());
   sqlite3_set_authorizer(raw, authorize, nullptr);
   return db;
 }
