@@ -264,7 +264,7 @@ TEST_F(WhyAndWhatIf, AFaultyCandidateIsRefusedByItsPlace) {
 
 TEST_F(WhyAndWhatIf, OneRehearsalAtATimeAndNoneThatIsOver) {
   open(kPolicy);
-  for (int i = 0; i < 300; ++i) send(wire::SERVICE, "38067" + std::to_string(2'000'000 + i));
+  for (int i = 0; i < 1500; ++i) send(wire::SERVICE, "38067" + std::to_string(2'000'000 + i));
   const auto in_turn = [this](const std::function<void(Turn&)>& work) { return house->vault().turn(work); };
   const auto say = [&](const control::RehearsalAsk& ask, const std::string& actor) {
     control::Reply reply;
@@ -279,7 +279,7 @@ TEST_F(WhyAndWhatIf, OneRehearsalAtATimeAndNoneThatIsOver) {
   begin.mutable_begin()->set_name("candidate.toml");
   begin.mutable_begin()->set_days(1);
   const control::Reply first = say(begin, "ann");
-  ASSERT_FALSE(first.policy_rehearsal().done()) << "three hundred messages in one piece of three milliseconds";
+  ASSERT_FALSE(first.policy_rehearsal().done()) << "fifteen hundred messages in one piece of three milliseconds";
   EXPECT_NE(say(begin, "ben").error().find("by ann is under way"), std::string::npos);
   const control::Reply second = say(begin, "ann");
   EXPECT_EQ(second.policy_rehearsal().number(), first.policy_rehearsal().number() + 1) << "her first one is given up";
