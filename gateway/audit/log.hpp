@@ -21,6 +21,33 @@ struct Entry {
   Hash hash{};
 };
 
+// Leaves that follow each other, in one piece of memory that stays: thousands a second are kept for a second, and as pieces of their own
+// they would scatter the heap that everything else lives in.
+class Leaves {
+ public:
+  void add(const Entry& entry) {
+    if (empty()) first_ = entry.sequence;
+    bytes_.insert(bytes_.end(), entry.leaf.begin(), entry.leaf.end());
+    ends_.push_back(bytes_.size());
+    hashes_.push_back(entry.hash);
+  }
+  void clear() { bytes_.clear(), ends_.clear(), hashes_.clear(); }   // the memory stays
+  bool empty() const { return ends_.empty(); }
+  std::size_t size() const { return ends_.size(); }
+  std::uint64_t first() const { return first_; }                     // sequence of the first; only when not empty
+  ByteView leaf(std::size_t i) const {
+    const std::size_t begin = i == 0 ? 0 : ends_[i - 1];
+    return ByteView(bytes_).subspan(begin, ends_[i] - begin);
+  }
+  const Hash& hash(std::size_t i) const { return hashes_[i]; }
+
+ private:
+  std::uint64_t first_ = 0;
+  Bytes bytes_;
+  std::vector<std::size_t> ends_;
+  std::vector<Hash> hashes_;
+};
+
 class Log {
  public:
   // The state after `size` leaves; a new log starts with the default.
@@ -43,6 +70,7 @@ class Log {
   // The leaves since the last take(): what the next commit makes true.
   const std::vector<Entry>& fresh() const { return fresh_; }
   std::vector<Entry> take() { return std::exchange(fresh_, {}); }
+  void committed() { fresh_.clear(); }
 
   const Mark& mark() const { return mark_; }
   void put_back(Mark mark) { mark_ = std::move(mark); fresh_.clear(); }

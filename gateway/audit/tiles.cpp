@@ -285,6 +285,12 @@ Status Tiles::append(const std::vector<Entry>& entries) {
   return {};
 }
 
+Status Tiles::append(const Leaves& leaves) {
+  for (std::size_t i = 0; i < leaves.size(); ++i)
+    if (const Status added = add(leaves.leaf(i), leaves.hash(i)); !added) return added;
+  return {};
+}
+
 // Files first, state after: a leaf whose files could not be written has not been added, and is added
 // again by the next append().
 Status Tiles::add(ByteView leaf, const Hash& hash) {
@@ -345,8 +351,8 @@ Status Tiles::publish(const std::vector<Signer>& signers) {
   return settled ? put_checkpoint(checkpoint(size_, root(), signers)) : settled;
 }
 
-Status Tiles::publish_with(const std::vector<Entry>& entries, const std::string& checkpoint) {
-  if (const Status added = append(entries); !added) return added;
+Status Tiles::publish_with(const Leaves& leaves, const std::string& checkpoint) {
+  if (const Status added = append(leaves); !added) return added;
   const Status settled = settle();
   return settled ? put_checkpoint(checkpoint) : settled;
 }

@@ -33,13 +33,14 @@ class Tiles {
   // Takes committed leaves in order; full tiles and bundles are written when complete, and get their names with the
   // next publish().
   Status append(const std::vector<Entry>& entries);
+  Status append(const Leaves& leaves);
 
   // Makes the partial tiles durable and signs a checkpoint of everything appended. Does nothing when
   // the last checkpoint says the same.
   Status publish(const std::vector<Signer>& signers);
   // The same for leaves that follow on what was appended, with a checkpoint of all that is signed already: needs neither keys nor store,
   // so any thread may do it while nobody else uses the object. Only where ready_alone().
-  Status publish_with(const std::vector<Entry>& entries, const std::string& checkpoint);
+  Status publish_with(const Leaves& leaves, const std::string& checkpoint);
   bool ready_alone() const { return !doubtful_ && !keys_text_.empty(); }
   // The text of a checkpoint of `size` leaves under `root`.
   std::string checkpoint(std::uint64_t size, const Hash& root, const std::vector<Signer>& signers) const;

@@ -400,10 +400,10 @@ Status Vault::finish_turn() {
     }
     return committed;
   }
-  std::vector<audit::Entry> entries = log_.take();
   // Should the tiles lag far behind (a full disk), the store gives them the leaves again.
-  if (unpublished_.size() + entries.size() > kMaxUnpublished) unpublished_.clear();
-  else std::ranges::move(entries, std::back_inserter(unpublished_));
+  if (unpublished_.size() + log_.fresh().size() > kMaxUnpublished) unpublished_.clear();
+  else for (const audit::Entry& entry : log_.fresh()) unpublished_.add(entry);
+  log_.committed();
   queries_.tell(turn_, told);
   for (const auto& [id, peer] : peers_) more_ = more_ || queries_.may_push(peer);
   if (turn_.failed()) {
@@ -437,14 +437,15 @@ Status Vault::publish() {
 Status Vault::publish_beside() {
   if (publishing_.valid() && publishing_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return {};
   const Status before = published_beside();
-  const bool follows = tiles_->size() == log_.size() || (!unpublished_.empty() && unpublished_.front().sequence == tiles_->size());
+  const bool follows = tiles_->size() == log_.size() || (!unpublished_.empty() && unpublished_.first() == tiles_->size());
   Anchor now = anchor(log_.size());
   if (anchored_ == now) return before;
   if (!follows || !tiles_->ready_alone()) return before ? publish() : before;
   // Everything that needs the keys is made here.
-  publishing_ = std::async(std::launch::async, [tiles = tiles_.get(), entries = std::exchange(unpublished_, {}), anchor_path = context_.config->anchor,
+  std::swap(under_way_, unpublished_);
+  publishing_ = std::async(std::launch::async, [tiles = tiles_.get(), &leaves = std::as_const(under_way_), anchor_path = context_.config->anchor,
                                                 checkpoint = tiles_->checkpoint(log_.size(), log_.mark().tree.root(), signers()), anchor_bytes = sealed(keys_, now)] {
-    const Status published = tiles->publish_with(entries, checkpoint);
+    const Status published = tiles->publish_with(leaves, checkpoint);
     return published ? put_anchor(anchor_path, anchor_bytes) : published;
   });
   publishing_to_ = std::move(now);
@@ -455,6 +456,7 @@ Status Vault::publish_beside() {
 Status Vault::published_beside() {
   if (!publishing_.valid()) return {};
   Status done = publishing_.get();
+  under_way_.clear();
   published_ = tiles_->published();
   if (done) anchored_ = std::move(publishing_to_);
   publishing_to_.reset();
@@ -467,7 +469,7 @@ Anchor Vault::anchor(std::uint64_t published) const {
 
 // Gives the tiles every leaf that is committed.
 Status Vault::fill_tiles() {
-  while (tiles_->size() < log_.size() && (unpublished_.empty() || unpublished_.front().sequence != tiles_->size())) {
+  while (tiles_->size() < log_.size() && (unpublished_.empty() || unpublished_.first() != tiles_->size())) {
     unpublished_.clear();
     const Result<std::vector<Bytes>> leaves = store_->leaves(tiles_->size(), kLeavesAtOnce);
     if (!leaves) return fail(leaves.what());

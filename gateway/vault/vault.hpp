@@ -166,8 +166,9 @@ class Vault {
   std::uint64_t published_ = 0;
   std::optional<Anchor> anchored_;             // as it stands in its file, when this process wrote it
   std::optional<Anchor> publishing_to_;        // what `publishing_` will have made of it
+  audit::Leaves under_way_;                    // what it publishes
   std::future<Status> publishing_;
-  std::vector<audit::Entry> unpublished_;      // committed, not yet in tiles
+  audit::Leaves unpublished_;                  // committed, not yet in tiles
   std::vector<Said> inbox_;
   std::vector<std::pair<std::string, std::string>> refused_;
   bool more_ = false, clock_went_back_ = false;
