@@ -6,6 +6,8 @@
 //   posternd --config FILE [--check] | --version
 // Exit codes: 0 ended as asked; 1 could not start; 2 wrong command line or configuration.
 
+#include <malloc.h>
+
 #include <csignal>
 #include <cstdio>
 #include <string_view>
@@ -25,6 +27,9 @@ int usage(const char* why) {
 int main(int argc, char** argv) {
   using namespace postern;
   std::signal(SIGPIPE, SIG_IGN);
+  // Without fast bins: glibc puts them all together again whenever somebody asks for more than a kilobyte, which here is all the time. The
+  // small pieces come from its caches for a thread as before.
+  mallopt(M_MXFAST, 0);
   if (const Status hard = harden_process(); !hard) {
     std::fprintf(stderr, "posternd: %s\n", hard.what().c_str());
     return 1;

@@ -184,6 +184,20 @@ struct Batch {
   std::optional<bool> suspect;
   std::optional<StateSum> sum_before;   // what the rows add up to as they are, without this batch: after an accepted alteration
 
+  // Empty again; the longest lists, which each turn fills, keep their memory.
+  void clear() {
+    Batch fresh;
+    const auto keep = [](auto& old, auto& in) { old.clear(), in.swap(old); };
+    keep(contents, fresh.contents);
+    keep(persons, fresh.persons);
+    keep(inserts, fresh.inserts);
+    keep(updates, fresh.updates);
+    keep(idempotency, fresh.idempotency);
+    keep(providers, fresh.providers);
+    keep(leaves, fresh.leaves);
+    keep(events, fresh.events);
+    *this = std::move(fresh);
+  }
   bool empty() const {
     return contents.empty() && content_keys.empty() && dropped_contents.empty() && persons.empty() && erased_persons.empty() && recipients.empty() && dropped_recipients.empty() && kept.empty() && inserts.empty() &&
            updates.empty() && places.empty() && dropped_places.empty() && journeys.empty() && dropped_journeys.empty() && sightings.empty() && dropped_sightings.empty() && idempotency.empty() && providers.empty() && parked.empty() && unparked.empty() && drop_parked_before == 0 && leaves.empty() &&

@@ -350,7 +350,7 @@ Status Turn::commit() {
   context_.halts.turn_over(/*committed=*/true);
   context_.doubts.turn_over(/*committed=*/true);
   dirty_.clear();
-  batch_ = {};
+  batch_.clear();
   fresh_names_.clear();
   told_clients_.clear();
   trim();
@@ -377,7 +377,7 @@ void Turn::forget() {
   ended_.clear();
   dirty_.clear();
   with_content_.clear();
-  batch_ = {};
+  batch_.clear();
   told_clients_.clear();
   failure_.clear();
 }
