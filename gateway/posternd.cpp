@@ -85,7 +85,7 @@ void Posternd::stop() {
   if (const Status told = vault_->turn([](vault::Turn& t) { t.leaf(EventType::stopped, {}); }); !told)
     log::error("store.commit-failed", "while stopping: {}", told.what());
   bus_.flush();
-  if (const Status published = vault_->publish(); !published) log::error("audit.publish-failed", "while stopping: {}", published.what());
+  published(vault_->publish());
 }
 
 Status Posternd::init(const control::Init& ask, const std::string& actor) {
@@ -251,11 +251,9 @@ void Posternd::after_turn(const Status& committed) {
   if (wake != 0) wake_.start(std::chrono::milliseconds(std::clamp<TimeMs>(wake - vault_->now(), 0, 3'600'000)));
 }
 
-void Posternd::publish() {
-  if (!vault_) return;
-  Status published = vault_->publish_beside();
-  if (!published && reserve_.free_now() < kMiB && spend_reserve()) published = vault_->publish();
-  if (!published) log::error("audit.publish-failed", "{}", published.what());
+void Posternd::published(Status done) {
+  if (!done && reserve_.free_now() < kMiB && spend_reserve()) done = vault_->publish();
+  if (!done) log::error("audit.publish-failed", "{}", done.what());
 }
 
 bool Posternd::spend_reserve() {
@@ -266,7 +264,7 @@ bool Posternd::spend_reserve() {
 
 void Posternd::every_second() {
   if (!vault_) return;
-  publish();
+  published(vault_->publish_beside());
   look_at_disk();
   publish_.start(kPublishEvery);
 }

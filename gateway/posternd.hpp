@@ -51,7 +51,7 @@ class Posternd {
   void turn();             // one turn of the vault, then the sockets
   void turn_soon();
   void after_turn(const Status& committed);
-  void publish();
+  void published(Status done);   // what publishing the audit files has come to
   void every_second();
   void look_at_disk();
   bool spend_reserve();

@@ -35,6 +35,7 @@ class Embedded final : public Store {
     if (!db) return fail(db.what());
     Result<RedoLog> redo = RedoLog::open(redo_path(path), suite, key);
     if (!redo) return fail("store " + path + ": " + redo.what());
+    if (const Status named = sync_folder_of(path); !named) return fail("store " + path + ": " + named.what());
     std::unique_ptr<Embedded> store(new Embedded(std::move(*db), std::move(*redo), key, sum_key));
     const auto refused = [&](const Status& why) {
       (void)store->broken(why.what());   // its files stay as they are

@@ -10,7 +10,6 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 
 #include "gateway/store/store.hpp"
 
@@ -64,12 +63,7 @@ RedoLog::~RedoLog() {
 
 Result<RedoLog> RedoLog::open(const std::string& path, const Suite& suite, const Secret& key_and_salt) {
   const auto refused = [&path](int error) { return fail("redo log " + path + ": " + std::strerror(error) + "; check the disk, the file and its owner"); };
-  bool made = false;
-  int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0 && errno == ENOENT) {
-    made = true;
-    fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  }
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return refused(errno);
   struct stat facts {};
   if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode)) {
@@ -77,16 +71,7 @@ Result<RedoLog> RedoLog::open(const std::string& path, const Suite& suite, const
     close(fd);
     return refused(S_ISREG(facts.st_mode) ? error : EINVAL);
   }
-  RedoLog log(path, fd, static_cast<std::size_t>(facts.st_size), suite, suite.derive(Secret(key_and_salt.bytes().first(kKeySize)), "redo-log", 1, kKeySize));
-  if (made) {
-    const std::string folder = std::filesystem::path(path).parent_path().string();
-    const int parent = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool named = parent >= 0 && fsync(parent) == 0;
-    const int error = errno;
-    if (parent >= 0) close(parent);
-    if (!named) return refused(error);
-  }
-  return log;
+  return RedoLog(path, fd, static_cast<std::size_t>(facts.st_size), suite, suite.derive(Secret(key_and_salt.bytes().first(kKeySize)), "redo-log", 1, kKeySize));
 }
 
 // Whether `bytes` begins with a record of ours.
@@ -129,18 +114,18 @@ Status RedoLog::read(std::uint64_t after, const Take& take) const {
 }
 
 // The file has zeros up to a power of two beyond what is written.
-Status RedoLog::make_room(std::size_t size) {
-  if (size <= size_) return {};
+int RedoLog::make_room(std::size_t size) {
+  if (size <= size_) return 0;
   const std::size_t wanted = std::max(kLeast, std::bit_ceil(size));
   // Page by page: in long pieces the kernel would keep long pieces, and count and write each whole for a few bytes of it.
   for (static constexpr std::array<std::uint8_t, 4096> kZeros{}; size_ < wanted; size_ += kZeros.size())
-    if (const int error = write_all(fd_, kZeros, size_); error != 0) return errno = error, fail(std::strerror(error));
-  return {};
+    if (const int error = write_all(fd_, kZeros, size_); error != 0) return error;
+  return 0;
 }
 
 RedoLog::Written RedoLog::write(std::uint64_t generation, ByteView record) {
   if (record.size() > kMaxRecord) return Written::full;
-  if (!make_room(end_ + kOverhead + record.size())) return is_full(errno) ? Written::full : Written::failed;
+  if (const int error = make_room(end_ + kOverhead + record.size()); error != 0) return is_full(error) ? Written::full : Written::failed;
   record_.resize(kOverhead + record.size());
   Bytes head;
   ByteWriter out(head);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the store's redo log, `postern.db-redo`: each commit as one sealed record, durable before the commit is said to be. The
-// tables are changed in memory at the same time and written to their file some hundred commits later, all at once; until then a
+// tables are changed in memory at the same time and written to their file some sixty commits later, all at once; until then a
 // crash is made good from here. So a row that changes six times in a second is written six times as what it is, in a row of the log,
 // and once as a page.
 // Used by: the embedded store. Threads: one. Ownership: owns the file and its key.
 // Format of a record: magic 4 | length of the sealed bytes 4 | generation 8 | nonce | sealed bytes and tag. The head of 16 bytes is bound into the
 // seal. Records of one round stand behind one another from the file's beginning, generation upon generation; a new round begins again at
-// the beginning when everything before it stands in the store's file, so what follows the last record is of an older round.
-// The file is not shortened and written with zeros ahead: a sync then has no size to write.
+// the beginning when everything before it is durable in the tables, so what follows the last record is of an older round.
+// The file is written with zeros ahead, and a new round does not shorten it: a sync then has no size to write.
 // Errors: a disk that is full is told apart, and nothing has happened then; after any other error nothing is known of the file.
 #pragma once
 
@@ -24,7 +24,7 @@ namespace postern::store {
 
 class RedoLog {
  public:
-  // Opens the log or makes it, 0600. `key_and_salt` is the store's.
+  // Opens the log or makes it, 0600; whoever opens it syncs its folder. `key_and_salt` is the store's.
   static Result<RedoLog> open(const std::string& path, const Suite& suite, const Secret& key_and_salt);
   RedoLog(RedoLog&& other) noexcept;
   RedoLog& operator=(RedoLog&&) = delete;
@@ -39,7 +39,7 @@ class RedoLog {
   enum class Written { durable, full, failed };
   Written write(std::uint64_t generation, ByteView record);
 
-  // Everything that was written stands in the store's file: the next record begins a new round.
+  // Everything that was written is durable in the tables: the next record begins a new round.
   void begin_round() { end_ = 0; }
   // The same, and nothing of older rounds stays in the file.
   Status empty();
@@ -48,7 +48,7 @@ class RedoLog {
 
  private:
   RedoLog(std::string path, int fd, std::size_t size, const Suite& suite, Secret key);
-  Status make_room(std::size_t size);
+  int make_room(std::size_t size);   // 0, or errno
   bool open_record(ByteView bytes, std::uint64_t& generation, Bytes& plain) const;
 
   std::string path_;

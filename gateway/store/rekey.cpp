@@ -141,9 +141,9 @@ Status reencrypt(const std::string& path, const Secret& old_key, const Secret& n
   if (has_log(path, "-wal") || has_log(copy, "-wal")) return refused("its write-ahead log could not be folded in");
   if (!synced(copy, O_RDONLY)) return refused(std::strerror(errno));
   if (std::rename(copy.c_str(), path.c_str()) != 0) return refused(std::strerror(errno));
-  const std::string folder = fs::path(path).parent_path().string();
   // The keyring keeps both keys until its own save, so that a name that a power cut takes back still opens.
-  return synced(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY) ? Status() : fail("store " + path + ": its folder could not be synced");
+  const Status named = sync_folder_of(path);
+  return named ? named : fail("store " + path + ": " + named.what());
 }
 
 }  // namespace postern::store

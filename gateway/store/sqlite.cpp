@@ -74,17 +74,6 @@ Status write_log_again(const std::string& path) {
   return good ? Status() : fail(std::string("its log could not be made durable: ") + std::strerror(error) + "; check the disk and start again");
 }
 
-// The name of a log that was just made. SQLite syncs the folder too, and says nothing when that fails: after a power cut the log of an
-// earlier run could stand there instead.
-Status sync_folder_of(const std::string& path) {
-  const std::string folder = std::filesystem::path(path).parent_path().string();
-  const int fd = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = fd >= 0 && fsync(fd) == 0;
-  const int error = errno;
-  if (fd >= 0) close(fd);
-  return synced ? Status() : fail(std::string("its folder could not be synced: ") + std::strerror(error) + "; check the disk and start again");
-}
-
 int authorize(void*, int action, const char* first, const char* second, const char*, const char*) {
   static constexpr std::array<std::string_view, 6> kPragmas{"wal_checkpoint", "user_version", "integrity_check", "cipher_integrity_check", "quick_check",
                                                         "incremental_vacuum"};
@@ -104,6 +93,15 @@ int authorize(void*, int action, const char* first, const char* second, const ch
 }
 
 }  // namespace
+
+Status sync_folder_of(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  const int fd = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = fd >= 0 && fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) close(fd);
+  return synced ? Status() : fail(std::string("its folder could not be synced: ") + std::strerror(error) + "; check the disk and start again");
+}
 
 Result<Secret> key_spec(const Secret& key_and_salt) {
   if (key_and_salt.size() != 48) return fail("the store's key has a wrong length");
@@ -212,7 +210,6 @@ Result<Connection> open_encrypted(const std::string& path, const Secret& key_and
   if (const Status locked = run(raw, "BEGIN IMMEDIATE"); !locked) return refused(locked.what());
   if (const Status written = write_log_again(path + "-wal"); !written) return refused(written.what());
   if (const Status unlocked = run(raw, "COMMIT"); !unlocked) return refused(unlocked.what());
-  if (const Status named = sync_folder_of(path); !named) return refused(named.what());
   sqlite3_set_authorizer(raw, authorize, nullptr);
   return db;
 }

@@ -47,6 +47,10 @@ Result<std::string> page_codes(sqlite3* db);
 // the file does not exist, or cannot be read alone, as after a power cut in the midst of a fold.
 std::optional<std::uint64_t> generation_in_file(const std::string& path, const Secret& key_and_salt);
 
+// Makes the names of the store's files durable. SQLite syncs the folder for a new log too, and says nothing when that fails: after a
+// power cut the log of an earlier run could stand there instead.
+Status sync_folder_of(const std::string& path);
+
 Status run(sqlite3* db, const char* sql);
 
 // A prepared statement. Bind by position from 1, then step() for rows or done() for writes; both leave it ready to bind

@@ -452,7 +452,6 @@ Status Vault::publish_beside() {
   return before;
 }
 
-// Takes in what the thread has come to, when one was begun.
 Status Vault::published_beside() {
   if (!publishing_.valid()) return {};
   Status done = publishing_.get();

@@ -2,7 +2,7 @@
 // Purpose: the unlocked gateway: store, keys, audit log and engine as one thing that works in turns. A
 // turn takes what connectors said since the last one, decides, commits once, and only then says
 // anything to anybody. Used by: posternd's main loop, its bus and its control socket; tests drive it
-// without sockets. Threads: one. Ownership: owns store, keys, log and peers.
+// without sockets. Threads: one, and one beside it that writes audit files (publish_beside). Ownership: owns store, keys, log and peers.
 // Errors: a turn that cannot be committed did not happen: the caller closes every peer, and connectors
 // say again what was not committed.
 #pragma once
@@ -85,6 +85,8 @@ class Vault {
   // The same beside what goes on, in a thread of its own: turns do not wait for its syncs. Call about once a second. Returns what the one
   // before has come to; while that is under way nothing new is begun.
   Status publish_beside();
+  // Waits for what publish_beside() began, and says what it has come to; good when nothing is under way.
+  Status published_beside();
   std::uint64_t published() const { return published_; }   // leaves under the checkpoint in the audit folder
 
   // What the store needs now and then.
@@ -129,7 +131,6 @@ class Vault {
   Status finish_turn();
   Status close_epochs(std::int64_t utc_us);
   Status fill_tiles();
-  Status published_beside();
   std::vector<Signer> signers() const { return {identity(), epochs_->signer()}; }
   Signer identity() const;
   Status open_epochs();
