@@ -2,24 +2,22 @@
 #include "crypto/ring.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "crypto/sealed_file.hpp"
 
 namespace postern {
 namespace {
 
-constexpr std::size_t kWrapped = 4 + Suite::kNonceSize + kKeySize + Suite::kTagSize;
+constexpr std::size_t kOverhead = 4 + Suite::kNonceSize + Suite::kTagSize;
 constexpr std::size_t kEntry = 4 + 8 + kKeySize, kMaxWrappings = 255;
 
-// A wrapped key belongs to one holder and one wrapping key.
-std::array<std::uint8_t, 12> bound_of(std::uint32_t number, std::uint64_t holder) {
-  Bytes bytes;
-  ByteWriter out(bytes);
+// What is wrapped belongs to one holder, or one branch, and one wrapping key.
+Bytes bound_of(std::uint32_t number, std::uint64_t holder, bool branch) {
+  Bytes bound;
+  ByteWriter out(bound);
   out.u32(number);
   out.u64(holder);
-  std::array<std::uint8_t, 12> bound{};
-  std::ranges::copy(bytes, bound.begin());
+  if (branch) out.u8(1);
   return bound;
 }
 
@@ -76,23 +74,38 @@ Status Ring::renew(const std::string& path, const Keys& keys, std::int64_t now_m
 
 void Ring::destroy_older() { wrappings_.erase(wrappings_.begin(), wrappings_.end() - 1); }
 
-Bytes Ring::wrap(const Keys& keys, const FieldKey& key) const {
+Bytes Ring::wrap(const Keys& keys, std::uint64_t holder, bool branch, ByteView secret) const {
   const Wrapping& wrapping = wrappings_.back();
   Bytes out;
   ByteWriter writer(out);
   writer.u32(wrapping.number);
-  writer.raw(keys.suite().wrap(wrapping.key.bytes(), bound_of(wrapping.number, key.holder()), key.key().bytes()));
+  writer.raw(keys.suite().wrap(wrapping.key.bytes(), bound_of(wrapping.number, holder, branch), secret));
   return out;
 }
 
-std::optional<FieldKey> Ring::unwrap(const Keys& keys, std::uint64_t holder, ByteView wrapped) const {
-  if (wrapped.size() != kWrapped) return std::nullopt;
+std::optional<Secret> Ring::unwrap(const Keys& keys, std::uint64_t holder, bool branch, ByteView wrapped) const {
+  if (wrapped.size() < kOverhead || wrapped.size() > kOverhead + Branch::kMaxSize) return std::nullopt;
   const std::uint32_t number = number_of(wrapped);
   const auto wrapping = std::ranges::find(wrappings_, number, &Wrapping::number);
   if (wrapping == wrappings_.end()) return std::nullopt;
-  Secret key(kKeySize);
-  if (!keys.suite().unwrap(wrapping->key.bytes(), bound_of(number, holder), wrapped.subspan(4), key.writable())) return std::nullopt;
-  return FieldKey(holder, std::move(key));
+  Secret plain(wrapped.size() - kOverhead);
+  if (!keys.suite().unwrap(wrapping->key.bytes(), bound_of(number, holder, branch), wrapped.subspan(4), plain.writable())) return std::nullopt;
+  return plain;
+}
+
+Bytes Ring::wrap(const Keys& keys, const FieldKey& key) const { return wrap(keys, key.holder(), /*branch=*/false, key.key().bytes()); }
+
+std::optional<FieldKey> Ring::unwrap(const Keys& keys, std::uint64_t holder, ByteView wrapped) const {
+  if (wrapped.size() != kOverhead + kKeySize) return std::nullopt;
+  std::optional<Secret> key = unwrap(keys, holder, /*branch=*/false, wrapped);
+  return key ? std::optional(FieldKey(holder, std::move(*key))) : std::nullopt;
+}
+
+Bytes Ring::wrap(const Keys& keys, const Branch& branch) const { return wrap(keys, branch.id(), /*branch=*/true, branch.encode().bytes()); }
+
+std::optional<Branch> Ring::unwrap_branch(const Keys& keys, Branch::Id id, ByteView wrapped) const {
+  const std::optional<Secret> plain = unwrap(keys, id, /*branch=*/true, wrapped);
+  return plain ? Branch::decode(id, plain->bytes()) : std::nullopt;
 }
 
 bool Ring::is_newest(ByteView wrapped) const { return number_of(wrapped) == newest(); }

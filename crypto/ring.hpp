@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: the keys that wrap the persons' keys. A new one every day wraps anew what is to stay, and the
-// old one is destroyed: a person's key that was not wrapped anew, and every old copy of any of them, is
-// worth nothing from then on. Used by: posternd only. Threads: one.
+// Purpose: the keys that wrap the persons' keys and the tree that they are derived from. A new one every day wraps anew what is to stay, and
+// the old one is destroyed: what was not wrapped anew, and every old copy of any of it, is worth nothing from then on. Used by: posternd only. Threads: one.
 // Ownership: owns its keys and wipes them. The file is never part of a backup of messages.
 // Format: crypto/DESIGN.md, "Ring".
 #pragma once
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "crypto/field_key.hpp"
+#include "crypto/key_tree.hpp"
 
 namespace postern {
 
@@ -34,6 +34,8 @@ class Ring {
   // number | nonce | ciphertext and tag, under the newest key
   Bytes wrap(const Keys& keys, const FieldKey& key) const;
   std::optional<FieldKey> unwrap(const Keys& keys, std::uint64_t holder, ByteView wrapped) const;
+  Bytes wrap(const Keys& keys, const Branch& branch) const;
+  std::optional<Branch> unwrap_branch(const Keys& keys, Branch::Id id, ByteView wrapped) const;
   bool is_newest(ByteView wrapped) const;
 
  private:
@@ -43,6 +45,8 @@ class Ring {
     Secret key;
   };
   Ring() = default;
+  Bytes wrap(const Keys& keys, std::uint64_t holder, bool branch, ByteView secret) const;
+  std::optional<Secret> unwrap(const Keys& keys, std::uint64_t holder, bool branch, ByteView wrapped) const;
   std::vector<Wrapping> wrappings_;  // oldest first, at least one
 };
 

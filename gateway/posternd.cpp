@@ -407,9 +407,6 @@ void Posternd::erase(const control::Erase& ask, const std::string& actor, contro
   const std::vector<std::uint64_t> numbers = vault::persons_of(vault_->context().keys, ask.reference(), ask.address());
   // Who was known before a rotation of the key has an older number too; the certificate is that of the newest, made last.
   for (std::size_t i = numbers.size(); i-- > 1;) {
-    const Result<std::optional<Bytes>> known = vault_->context().store.person(numbers[i]);
-    if (!known) return reply.set_error(known.what());
-    if (!*known) continue;
     const Result<std::uint64_t> older = vault_->erase(numbers[i], actor);
     after_turn(older ? Status() : Status(std::unexpected(older.error())));
     if (!older) return reply.set_error(older.what());

@@ -47,6 +47,7 @@ enum class Part : std::uint8_t {
   generation_above = 33,
   suspect = 34,
   sum_before = 35,
+  branches = 36,
 };
 
 // A field is written or read by the same description of its row, so that the two cannot differ.
@@ -108,6 +109,7 @@ concept Is = std::same_as<std::remove_const_t<T>, Row>;
 
 void fields(auto& io, Is<Batch::Content> auto& row) { io(row.key), io(row.sealed); }
 void fields(auto& io, Is<PersonRow> auto& row) { io(row.person), io(row.wrapped); }
+void fields(auto& io, Is<BranchRow> auto& row) { io(row.id), io(row.wrapped); }
 void fields(auto& io, Is<RecipientRow> auto& row) { io(row.person), io(row.sealed); }
 void fields(auto& io, Is<Queue> auto& row) { io(row.connector), io(row.handed); }
 void fields(auto& io, Is<FlightRow> auto& row) { io(row.key), fields(io, row.queue), io(row.lane), io(row.wake_ms), io(row.data); }
@@ -127,7 +129,7 @@ template <class First, class Second>
 void fields(auto& io, const std::pair<First, Second>& row) { io(row.first), io(row.second); }
 void fields(auto& io, std::integral auto& number) { io(number); }
 
-// Calls visit(part, rows) for each list of rows, in the order of their numbers.
+// Calls visit(part, rows) for each list of rows but the last, in the order of their numbers.
 template <class B, class Visit>
 void each_list(B& b, const Visit& visit) {
   visit(Part::contents, b.contents);
@@ -168,12 +170,13 @@ void encode(const Batch& batch, Bytes& out) {
   Writing io(out);
   head.u8(kVersion);
   const auto begin = [&head](Part part) { head.u8(static_cast<std::uint8_t>(part)); };
-  each_list(batch, [&](Part part, const auto& rows) {
+  const auto list = [&](Part part, const auto& rows) {
     if (rows.empty()) return;
     begin(part);
     head.u32(static_cast<std::uint32_t>(rows.size()));
     for (const auto& row : rows) fields(io, row);
-  });
+  };
+  each_list(batch, list);
   if (!batch.leaves.empty()) {
     begin(Part::leaves);
     head.u32(static_cast<std::uint32_t>(batch.leaves.size()));
@@ -184,6 +187,7 @@ void encode(const Batch& batch, Bytes& out) {
   if (batch.generation_above != 0) begin(Part::generation_above), io(batch.generation_above);
   if (batch.suspect) begin(Part::suspect), io(*batch.suspect);
   if (batch.sum_before) begin(Part::sum_before), fields(io, *batch.sum_before);
+  list(Part::branches, batch.branches);
 }
 
 std::optional<ReadBatch> decode_batch(ByteView bytes) {
@@ -212,10 +216,11 @@ std::optional<ReadBatch> decode_batch(ByteView bytes) {
     const auto some = [&in](bool there) {
       if (!there) in.spoil();
     };
-    each_list(batch, [&](Part part, auto& rows) {
+    const auto list = [&](Part part, auto& rows) {
       if (is(part))
         for (std::uint32_t left = count(); left > 0 && in.ok(); --left) fields(io, rows.emplace_back());
-    });
+    };
+    each_list(batch, list);
     if (is(Part::leaves))
       for (std::uint32_t left = count(); left > 0 && in.ok(); --left) {
         Batch::LeafRow& leaf = batch.leaves.emplace_back();
@@ -227,6 +232,7 @@ std::optional<ReadBatch> decode_batch(ByteView bytes) {
     if (is(Part::generation_above)) io(batch.generation_above), some(batch.generation_above != 0);
     if (is(Part::suspect)) io(batch.suspect.emplace());
     if (is(Part::sum_before)) fields(io, batch.sum_before.emplace());
+    list(Part::branches, batch.branches);
     if (!known) return std::nullopt;
   }
   return in.finish() ? std::optional(std::move(read)) : std::nullopt;

@@ -114,6 +114,16 @@ class Embedded final : public Store {
     return all<PersonRow>(persons_, [](Statement& s) { return PersonRow{static_cast<std::uint64_t>(s.integer(0)), s.blob(1)}; });
   }
 
+  Result<std::optional<Bytes>> branch(std::uint64_t id) override {
+    branch_.bind(1, static_cast<std::int64_t>(id));
+    return one<Bytes>(branch_, [](Statement& s) { return s.blob(0); });
+  }
+
+  Result<std::vector<BranchRow>> branches(std::uint64_t after, std::size_t limit) override {
+    branches_.bind(1, static_cast<std::int64_t>(after)).bind(2, static_cast<std::int64_t>(limit));
+    return all<BranchRow>(branches_, [](Statement& s) { return BranchRow{static_cast<std::uint64_t>(s.integer(0)), s.blob(1)}; });
+  }
+
   Status fold() override {
     if (!broken_.empty()) return fail(broken_);
     if (snapshot_taken_) return fail("the store's journal cannot be folded while a backup is being made");
@@ -329,6 +339,8 @@ class Embedded final : public Store {
         prepare_one(content_key_, "SELECT wrapped FROM content_key WHERE k = ?1") &&
         prepare_one(person_, "SELECT wrapped FROM person WHERE id = ?1") &&
         prepare_one(persons_, "SELECT id, wrapped FROM person WHERE id >= ?1 ORDER BY id LIMIT ?2") &&
+        prepare_one(branch_, "SELECT wrapped FROM branch WHERE id = ?1") &&
+        prepare_one(branches_, "SELECT id, wrapped FROM branch WHERE id > ?1 ORDER BY id LIMIT ?2") &&
         prepare_one(set_mark_, "UPDATE mark SET generation = ?1, sum = ?2, folded = ?3, suspect = ?4, audit = ?5 WHERE id = 1") &&
         prepare_one(load_, "SELECT k, queue, lane, wake, data FROM flight WHERE k = ?1") &&
         prepare_one(content_, "SELECT sealed FROM content WHERE k = ?1") &&
@@ -565,7 +577,7 @@ class Embedded final : public Store {
   bool in_round_ = false, snapshot_taken_ = false, full_ = false;
   Bytes audit_mark_, record_;
   Statement begin_, commit_, rollback_, fold_, fold_whole_, set_mark_;
-  Statement load_, content_, content_key_, person_, persons_, idempotency_, provider_, parked_, parked_count_, conversation_, due_, next_due_, queued_, placed_, journeys_, sightings_, recipient_, kept_, leaves_, events_,
+  Statement load_, content_, content_key_, person_, persons_, branch_, branches_, idempotency_, provider_, parked_, parked_count_, conversation_, due_, next_due_, queued_, placed_, journeys_, sightings_, recipient_, kept_, leaves_, events_,
       cursor_, names_, newest_, waiting_, scan_;
 };
 

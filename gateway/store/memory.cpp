@@ -78,6 +78,7 @@ struct MemoryTables {
   Rows<MessageKey, Bytes> contents{{}, [](const auto& e) { return Row{Table::content, e.first, 0, {}, {}, {}, e.second}; }};
   Rows<MessageKey, Bytes> content_keys{{}, [](const auto& e) { return Row{Table::content_key, e.first, 0, {}, {}, {}, e.second}; }};
   Rows<std::int64_t, Bytes> persons{{}, [](const auto& e) { return Row{Table::person, e.first, 0, {}, {}, {}, e.second}; }};
+  Rows<std::uint64_t, Bytes> branches{{}, [](const auto& e) { return Row{Table::branch, static_cast<std::int64_t>(e.first), 0, {}, {}, {}, e.second}; }};
   Rows<std::pair<std::int64_t, MessageKey>, Batch::Place> places{{}, [](const auto& e) { return place_row(e.second); }};
   Rows<std::pair<std::int64_t, MessageKey>, Batch::Journey> journeys{{}, [](const auto& e) { return journey_row(e.second); }};
   Rows<std::pair<std::int64_t, MessageKey>, SightingRow> sightings{{}, [](const auto& e) { return row_of(e.second); }};
@@ -99,7 +100,7 @@ struct MemoryTables {
   template <class Do>
   void each(const Do& what) {
     what(flights), what(contents), what(content_keys), what(persons), what(places), what(journeys), what(sightings), what(recipients), what(kept), what(idempotency), what(providers), what(parked), what(events), what(cursors),
-        what(conversations), what(names);
+        what(conversations), what(names), what(branches);
   }
 };
 
@@ -202,6 +203,14 @@ class Memory final : public Store {
   }
   Result<std::optional<ProviderRow>> provider(ConnectorId connector, const std::string& id) override { return one(t_.providers, TextKey(connector, id)); }
   Result<std::optional<MessageKey>> conversation(std::uint64_t pseudonym) override { return one(t_.conversations, static_cast<std::int64_t>(pseudonym)); }
+
+  Result<std::optional<Bytes>> branch(std::uint64_t id) override { return one(t_.branches, id); }
+
+  Result<std::vector<BranchRow>> branches(std::uint64_t after, std::size_t limit) override {
+    std::vector<BranchRow> found;
+    for (auto at = t_.branches.map.upper_bound(after); at != t_.branches.map.end() && found.size() < limit; ++at) found.push_back({at->first, at->second});
+    return found;
+  }
 
   Result<std::vector<PersonRow>> persons(std::optional<std::uint64_t> after, std::size_t limit) override {
     std::vector<PersonRow> found;
@@ -423,6 +432,7 @@ class Memory final : public Store {
     each(b.contents, [&](const auto& c) { return to.add(t_.contents, c.key, c.sealed); });
     each(b.content_keys, [&](const auto& c) { return to.add(t_.content_keys, c.key, c.sealed); });
     each(b.persons, [&](const auto& p) { return to.set(t_.persons, static_cast<std::int64_t>(p.person), p.wrapped); });
+    each(b.branches, [&](const BranchRow& row) { return to.set(t_.branches, row.id, row.wrapped); });
     each(b.erased_persons, [&](std::uint64_t person) {
       for (const auto& [key, row] : of_person(t_.journeys, person)) to.remove(t_.journeys, key);
       for (const auto& [key, row] : of_person(t_.sightings, person)) to.remove(t_.sightings, key);

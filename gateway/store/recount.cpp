@@ -31,6 +31,7 @@ void bind_position(Statement& page, const Position& at) {
     case Table::content_key:
     case Table::recipient:
     case Table::kept:
+    case Table::branch:
     case Table::person: break;
   }
 }

@@ -21,6 +21,7 @@ void put(std::uint8_t*& at, std::uint64_t v) {
 Row row_of(const FlightRow& row) { return {Table::flight, row.key, 0, {}, {word_of(row.queue), row.lane, row.wake_ms}, {}, row.data}; }
 Row row_of(const Batch::Content& row, Table table) { return {table, row.key, 0, {}, {}, {}, row.sealed}; }
 Row row_of(const PersonRow& row) { return {Table::person, static_cast<std::int64_t>(row.person), 0, {}, {}, {}, row.wrapped}; }
+Row row_of(const BranchRow& row) { return {Table::branch, static_cast<std::int64_t>(row.id), 0, {}, {}, {}, row.wrapped}; }
 Row row_of(const IdempotencyRow& row) {
   return {Table::idempotency, row.client, 0, row.hash, {row.key, static_cast<std::int64_t>(row.random), 0}, {}, row.fingerprint};
 }
@@ -62,6 +63,7 @@ const char* columns_of(Table table) {
     case Table::sighting: return "person, k, at, who, weight, digest";
     case Table::recipient: return "person, sealed";
     case Table::kept: return "id, data";
+    case Table::branch: return "id, wrapped";
   }
   return "";
 }
@@ -84,6 +86,7 @@ const char* name_of(Table table) {
     case Table::sighting: return "sighting";
     case Table::recipient: return "recipient";
     case Table::kept: return "kept";
+    case Table::branch: return "branch";
   }
   return "";
 }
@@ -104,6 +107,7 @@ const char* key_of(Table table) {
     case Table::cursor: return "connector";
     case Table::name:
     case Table::kept:
+    case Table::branch:
     case Table::person: return "id";
     case Table::recipient: return "person";
   }
@@ -123,6 +127,7 @@ Row row_of(Table table, const Statement& s) {
     case Table::content_key:
     case Table::recipient:
     case Table::kept:
+    case Table::branch:
     case Table::person: row.data = s.view(1); break;
     case Table::idempotency:
       row.tail = s.view(1);

@@ -21,11 +21,11 @@ namespace postern::store {
 class Statement;
 
 // Numbers stand in the sum: they never change their meaning.
-enum class Table : std::uint8_t { flight = 1, content, idempotency, provider, parked, event, conversation, cursor, name, content_key, person, place, journey, sighting, recipient, kept };
-inline constexpr std::array<Table, 16> kTables{Table::flight, Table::content, Table::idempotency, Table::provider, Table::parked,
+enum class Table : std::uint8_t { flight = 1, content, idempotency, provider, parked, event, conversation, cursor, name, content_key, person, place, journey, sighting, recipient, kept, branch };
+inline constexpr std::array<Table, 17> kTables{Table::flight, Table::content, Table::idempotency, Table::provider, Table::parked,
                                               Table::event,  Table::conversation, Table::cursor, Table::name,
                                                Table::content_key, Table::person, Table::place, Table::journey, Table::sighting,
-                                               Table::recipient, Table::kept};
+                                               Table::recipient, Table::kept, Table::branch};
 
 // One row: its key is (number, second, tail), of which each table uses what it needs, and orders its rows by; the rest is
 // what the row says. Views are not owned.
@@ -40,6 +40,7 @@ struct Row {
 Row row_of(const FlightRow& row);
 Row row_of(const Batch::Content& row, Table table = Table::content);   // or content_key
 Row row_of(const PersonRow& row);
+Row row_of(const BranchRow& row);
 Row row_of(const IdempotencyRow& row);
 Row row_of(const ProviderRow& row);
 Row row_of(std::int64_t number, const ParkedRow& row);

@@ -18,6 +18,7 @@ constexpr const char* kTablesSql = R"(
 CREATE TABLE content(k INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
 CREATE TABLE content_key(k INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
 CREATE TABLE person(id INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
+CREATE TABLE branch(id INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
 CREATE TABLE flight(k INTEGER PRIMARY KEY, queue INTEGER, lane INTEGER NOT NULL, wake INTEGER, data BLOB NOT NULL) STRICT;
 CREATE INDEX flight_queue ON flight(queue, lane, k) WHERE queue IS NOT NULL;
 CREATE INDEX flight_wake ON flight(wake, k) WHERE wake IS NOT NULL;
@@ -87,6 +88,9 @@ Status add_recipients_and_kept(const Migration& m) {
                    "CREATE TABLE kept(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;");
 }
 
+// The tree of persons' keys. Who has a row keeps its key.
+Status add_branches(const Migration& m) { return run(m.db, "CREATE TABLE branch(id INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;"); }
+
 Status in_transaction(sqlite3* db, std::int64_t to, const std::function<Status()>& change, const Passed& passed) {
   const auto at = [&](const char* instant) {
     if (passed) passed(to, instant);
@@ -109,7 +113,7 @@ Status in_transaction(sqlite3* db, std::int64_t to, const std::function<Status()
 }  // namespace
 
 std::span<const SchemaStep> schema_steps() {
-  static const std::vector<SchemaStep> steps{{2, add_keys_and_state}, {3, add_places_journeys_and_sightings}, {4, add_recipients_and_kept}};
+  static const std::vector<SchemaStep> steps{{2, add_keys_and_state}, {3, add_places_journeys_and_sightings}, {4, add_recipients_and_kept}, {5, add_branches}};
   return steps;
 }
 

@@ -13,7 +13,7 @@
 
 namespace postern::store {
 
-inline constexpr std::int64_t kSchema = 4;
+inline constexpr std::int64_t kSchema = 5;
 
 // What a step may need. Its sum key is the one that the store is opened with.
 struct Migration {

@@ -104,9 +104,15 @@ struct OrphanPlace {
   bool done = false;
 };
 
-// A person's key, wrapped by the ring.
+// The key of a person who has one beside the tree of keys, wrapped by the ring.
 struct PersonRow {
   std::uint64_t person = 0;
+  Bytes wrapped;
+};
+
+// A branch of the tree of persons' keys (crypto/key_tree.hpp), wrapped by the ring.
+struct BranchRow {
+  std::uint64_t id = 0;         // below 2^61
   Bytes wrapped;
 };
 
@@ -142,6 +148,7 @@ struct Batch {
   std::vector<Content> content_keys;           // of contents that have a key of their own, wrapped
   std::vector<MessageKey> dropped_contents;    // with their keys
   std::vector<PersonRow> persons;              // new ones, and ones wrapped anew
+  std::vector<BranchRow> branches;             // the same
   std::vector<std::uint64_t> erased_persons;   // with their sightings, journeys and recipient rows
   std::vector<RecipientRow> recipients;        // new ones, and ones that changed
   std::vector<std::uint64_t> dropped_recipients;
@@ -199,7 +206,7 @@ struct Batch {
     *this = std::move(fresh);
   }
   bool empty() const {
-    return contents.empty() && content_keys.empty() && dropped_contents.empty() && persons.empty() && erased_persons.empty() && recipients.empty() && dropped_recipients.empty() && kept.empty() && inserts.empty() &&
+    return contents.empty() && content_keys.empty() && dropped_contents.empty() && persons.empty() && branches.empty() && erased_persons.empty() && recipients.empty() && dropped_recipients.empty() && kept.empty() && inserts.empty() &&
            updates.empty() && places.empty() && dropped_places.empty() && journeys.empty() && dropped_journeys.empty() && sightings.empty() && dropped_sightings.empty() && idempotency.empty() && providers.empty() && parked.empty() && unparked.empty() && drop_parked_before == 0 && leaves.empty() &&
            events.empty() && cursors.empty() && conversations.empty() && names.empty() && purged.empty() && purged_events.empty() && purged_orphans.empty() &&
            generation_above == 0 && !suspect && !sum_before;
@@ -239,6 +246,9 @@ class Store {
   virtual Result<std::optional<Bytes>> person(std::uint64_t person) = 0;
   // Persons greater than `after`, in order; nothing for the beginning.
   virtual Result<std::vector<PersonRow>> persons(std::optional<std::uint64_t> after, std::size_t limit) = 0;
+  virtual Result<std::optional<Bytes>> branch(std::uint64_t id) = 0;
+  // Branches greater than `after`, in order.
+  virtual Result<std::vector<BranchRow>> branches(std::uint64_t after, std::size_t limit) = 0;
   virtual Result<std::optional<IdempotencyRow>> idempotency(ClientId client, const std::array<std::uint8_t, 16>& hash) = 0;
   virtual Result<std::optional<ProviderRow>> provider(ConnectorId connector, const std::string& id) = 0;
   virtual Result<std::uint64_t> parked_count() = 0;

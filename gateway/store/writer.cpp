@@ -25,6 +25,9 @@ bool Writer::prepare() {
          one(add_person_, "INSERT INTO person(id, wrapped) VALUES(?1, ?2) ON CONFLICT DO NOTHING") &&
          one(set_person_, "UPDATE person SET wrapped = ?2 WHERE id = ?1") &&
          one(old_person_, "SELECT " + columns(Table::person) + " FROM person WHERE id = ?1") &&
+         one(add_branch_, "INSERT INTO branch(id, wrapped) VALUES(?1, ?2) ON CONFLICT DO NOTHING") &&
+         one(set_branch_, "UPDATE branch SET wrapped = ?2 WHERE id = ?1") &&
+         one(old_branch_, "SELECT " + columns(Table::branch) + " FROM branch WHERE id = ?1") &&
          one(add_flight_, "INSERT INTO flight(k, queue, lane, wake, data) VALUES(?1, ?2, ?3, ?4, ?5)") &&
          one(set_flight_, "UPDATE OR FAIL flight SET queue = ?2, lane = ?3, wake = ?4, data = ?5 WHERE k = ?1") &&
          one(old_flight_, "SELECT " + columns(Table::flight) + " FROM flight WHERE k = ?1") &&
@@ -91,6 +94,11 @@ Status Writer::write(const Batch& b) {
     const auto id = static_cast<std::int64_t>(row.person);
     for (Statement* s : {&add_person_, &set_person_}) s->bind(1, id).bind(2, ByteView(row.wrapped));
     return put(add_person_, set_person_, old_person_.bind(1, id), row_of(row));
+  });
+  each(b.branches, [this](const BranchRow& row) {
+    const auto id = static_cast<std::int64_t>(row.id);
+    for (Statement* s : {&add_branch_, &set_branch_}) s->bind(1, id).bind(2, ByteView(row.wrapped));
+    return put(add_branch_, set_branch_, old_branch_.bind(1, id), row_of(row));
   });
   each(b.erased_persons, [this](std::uint64_t person) { return erase(static_cast<std::int64_t>(person)); });
   each(b.dropped_contents, [this](MessageKey key) { return drop_content(key); });

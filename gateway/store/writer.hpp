@@ -28,7 +28,7 @@ class Writer {
 
   sqlite3* db_;
   Account& account_;
-  Statement add_content_, add_content_key_, add_person_, set_person_, old_person_, add_flight_, set_flight_, old_flight_, add_idempotency_, add_provider_, set_provider_, old_provider_, add_parked_,
+  Statement add_content_, add_content_key_, add_person_, set_person_, old_person_, add_branch_, set_branch_, old_branch_, add_flight_, set_flight_, old_flight_, add_idempotency_, add_provider_, set_provider_, old_provider_, add_parked_,
       drop_parked_, drop_old_parked_, add_leaf_, add_event_, add_cursor_, set_cursor_, old_cursor_, add_conversation_, set_conversation_,
       old_conversation_, add_name_, add_place_, drop_place_, add_journey_, drop_journey_, add_sighting_, drop_sighting_,
       add_recipient_, set_recipient_, old_recipient_, add_kept_, set_kept_, old_kept_;

@@ -31,34 +31,94 @@ const FieldKey* Persons::keep(FieldKey key) {
 const FieldKey* Persons::find(std::uint64_t person) {
   if (person == 0) return nullptr;
   if (const auto found = cache_.find(person); found != cache_.end()) return &found->second;
-  Result<std::optional<Bytes>> wrapped = store_.person(person);
-  if (!wrapped) {
-    failure_ = wrapped.what();
-    return nullptr;
+  if (some_have_rows()) {
+    Result<std::optional<Bytes>> wrapped = store_.person(person);
+    if (!wrapped) failure_ = wrapped.what();
+    if (!wrapped) return nullptr;
+    if (*wrapped) {
+      std::optional<FieldKey> key = ring_.unwrap(keys_, person, **wrapped);
+      return key ? keep(std::move(*key)) : nullptr;
+    }
   }
-  std::optional<FieldKey> key = *wrapped ? ring_.unwrap(keys_, person, **wrapped) : std::nullopt;
-  return key ? keep(std::move(*key)) : nullptr;
+  if (!failure_.empty()) return nullptr;
+  const Branch* from = holding(person);
+  std::optional<Secret> key = from == nullptr ? std::nullopt : from->key_of(keys_.suite(), person);
+  return key ? keep(FieldKey(person, std::move(*key))) : nullptr;
 }
 
 const FieldKey* Persons::find_or_make(std::uint64_t person, store::Batch& batch) {
   if (const FieldKey* known = find(person); known != nullptr || !failure_.empty()) return known;
+  if (branch(Branch::kRoot) == nullptr && failure_.empty()) {
+    put(branches_.emplace(Branch::kRoot, Branch::root(keys_.suite())).first->second, batch);
+    if (const FieldKey* first = find(person); first != nullptr || !failure_.empty()) return first;
+  }
+  if (!failure_.empty()) return nullptr;
   FieldKey key = FieldKey::create(keys_, person);
   batch.persons.push_back({person, ring_.wrap(keys_, key)});
-  fresh_.push_back(person);
+  some_have_rows_ = true;
   return keep(std::move(key));
 }
 
-void Persons::forget(std::uint64_t person) { cache_.erase(person); }
+void Persons::erase(std::uint64_t person, store::Batch& batch) {
+  cache_.erase(person);
+  batch.erased_persons.push_back(person);
+  Branch* from = holding(person);
+  if (from == nullptr) return;   // no key is derived for this person
+  for (Branch& rest : from->puncture(keys_.suite(), person)) {
+    put(rest, batch);
+    const Branch::Id id = rest.id();
+    branches_.insert_or_assign(id, std::move(rest));
+  }
+  put(*from, batch);
+}
+
+Branch* Persons::branch(Branch::Id id) {
+  if (const auto found = branches_.find(id); found != branches_.end()) return &found->second;
+  const Result<std::optional<Bytes>> wrapped = store_.branch(id);
+  if (!wrapped) failure_ = wrapped.what();
+  if (!wrapped || !*wrapped) return nullptr;
+  std::optional<Branch> opened = ring_.unwrap_branch(keys_, id, **wrapped);
+  if (!opened) {
+    failure_ = "branch " + std::to_string(id) + " of the persons' keys is damaged in the store; restore it from a backup";
+    return nullptr;
+  }
+  return &branches_.emplace(id, std::move(*opened)).first->second;
+}
+
+Branch* Persons::holding(std::uint64_t person) {
+  for (std::optional<Branch::Id> id = Branch::kRoot; id;) {
+    Branch* at = branch(*id);
+    if (at == nullptr || at->holds(person)) return at;
+    id = at->below(person);
+  }
+  return nullptr;
+}
+
+bool Persons::some_have_rows() {
+  if (!some_have_rows_) {
+    const Result<std::vector<store::PersonRow>> first = store_.persons(std::nullopt, 1);
+    if (!first) failure_ = first.what();
+    if (first) some_have_rows_ = !first->empty();
+  }
+  return some_have_rows_.value_or(false);
+}
+
+void Persons::put(const Branch& branch, store::Batch& batch) { batch.branches.push_back({branch.id(), ring_.wrap(keys_, branch)}); }
 
 void Persons::turn_over(bool committed) {
-  if (!committed)
-    for (const std::uint64_t person : fresh_) cache_.erase(person);
-  fresh_.clear();
+  // What was made, or taken from a branch, is not so.
+  if (!committed) {
+    cache_.clear();
+    age_.clear();
+    branches_.clear();
+    some_have_rows_.reset();
+  }
   failure_.clear();
   while (age_.size() > kCache) {
     cache_.erase(age_.front());
     age_.pop_front();
   }
+  if (branches_.size() > kBranches) branches_.clear();
 }
 
 }  // namespace postern::vault

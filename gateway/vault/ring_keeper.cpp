@@ -21,6 +21,7 @@ void RingKeeper::begin_anew(bool sweep) {
   phase_ = next_ = sweep ? Phase::flights : Phase::keys;
   flights_after_ = flights_next_ = 0;
   keys_after_ = keys_next_ = std::nullopt;
+  branches_after_ = branches_next_ = 0;
   wrapped_ = 0;
   anew_ = false;
   std::ranges::move(waiting_, std::back_inserter(in_work_));
@@ -39,8 +40,8 @@ Result<std::uint64_t> RingKeeper::erase(Turn& turn, std::uint64_t person, const 
   if (const Status renewed = ring_.renew(path_, context_.keys, turn.now()); !renewed) return fail(renewed.what());
   // Whatever was wrapped anew before stands under a key that is not the newest any more.
   anew_ = true;
-  context_.persons.forget(person);
-  turn.batch().erased_persons.push_back(person);
+  context_.persons.erase(person, turn.batch());
+  if (!context_.persons.failure().empty()) turn.fail_with(context_.persons.failure());
   const std::uint64_t leaf = turn.leaf(EventType::person_erased, {{audit::Field::actor, actor}, {audit::Field::recipient, fmt::format("{:016x}", person)}});
   waiting_.push_back(leaf);
   return leaf;
@@ -57,6 +58,7 @@ void RingKeeper::step(Turn& turn) {
     case Phase::destroy: return;
     case Phase::flights: return sweep_flights(turn);
     case Phase::keys: return wrap_keys(turn);
+    case Phase::branches: return wrap_branches(turn);
     case Phase::tell:
       told_ = turn.leaf(EventType::wrapping_key_destroyed, {{audit::Field::count, std::to_string(wrapped_)}, {audit::Field::text, fmt::format("wrapped anew under key {}", ring_.newest())}});
       next_ = Phase::idle;
@@ -91,6 +93,20 @@ void RingKeeper::wrap_keys(Turn& turn) {
     turn.batch().persons.push_back({row.person, ring_.wrap(context_.keys, *key)});
     ++wrapped_;
   }
+  if (rows->size() < kPage) next_ = Phase::branches;
+}
+
+void RingKeeper::wrap_branches(Turn& turn) {
+  const Result<std::vector<store::BranchRow>> rows = context_.store.branches(branches_after_, kPage);
+  if (!rows) return turn.fail_with(rows.what());
+  for (const store::BranchRow& row : *rows) {
+    branches_next_ = row.id;
+    if (ring_.is_newest(row.wrapped)) continue;
+    const std::optional<Branch> branch = ring_.unwrap_branch(context_.keys, row.id, row.wrapped);
+    if (!branch) continue;
+    turn.batch().branches.push_back({row.id, ring_.wrap(context_.keys, *branch)});
+    ++wrapped_;
+  }
   if (rows->size() < kPage) next_ = Phase::destroy;
 }
 
@@ -100,6 +116,7 @@ Status RingKeeper::turn_over(bool committed) {
     next_ = phase_;
     flights_next_ = flights_after_;
     keys_next_ = keys_after_;
+    branches_next_ = branches_after_;
     told_.reset();
     waiting_.clear();
     if (anew_) begin_anew(/*sweep=*/true);
@@ -107,6 +124,7 @@ Status RingKeeper::turn_over(bool committed) {
   }
   flights_after_ = flights_next_;
   keys_after_ = keys_next_;
+  branches_after_ = branches_next_;
   phase_ = next_;
   if (told_) {
     for (const std::uint64_t leaf : in_work_) final_.emplace(leaf, *told_);

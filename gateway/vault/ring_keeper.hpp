@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Purpose: erases persons, and renews the key that wraps all persons' keys every day. A renewal wraps
+// Purpose: erases persons, and renews the key that wraps the persons' keys, and the tree of them, every day. A renewal wraps
 // anew what is to stay, page by page between other work, and then destroys the old wrapping key: what
 // was erased cannot come back from any old copy of the store. Used by: the vault. Threads: one.
 // Ownership: borrows ring and context.
@@ -38,10 +38,11 @@ class RingKeeper {
   Status turn_over(bool committed);
 
  private:
-  enum class Phase { idle, flights, keys, destroy, tell };
+  enum class Phase { idle, flights, keys, branches, destroy, tell };
   void begin_anew(bool sweep);
   void sweep_flights(Turn& turn);
   void wrap_keys(Turn& turn);
+  void wrap_branches(Turn& turn);
 
   Context& context_;
   Ring& ring_;
@@ -50,6 +51,7 @@ class RingKeeper {
   bool anew_ = false;
   MessageKey flights_after_ = 0, flights_next_ = 0;
   std::optional<std::uint64_t> keys_after_, keys_next_;
+  Branch::Id branches_after_ = 0, branches_next_ = 0;
   std::uint64_t wrapped_ = 0;
   std::vector<std::uint64_t> waiting_, in_work_;       // leaves of erasures: for the next renewal, for this one
   std::map<std::uint64_t, std::uint64_t> final_;

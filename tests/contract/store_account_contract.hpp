@@ -58,6 +58,7 @@ TEST_P(StoreContract, TheSumIsThatOfTheRowsAfterEveryKindOfChange) {
   change.cursors = {{5, 50}, {5, 51}, {300, 1}};
   change.conversations = {{5 * 0x9e3779b97f4a7c15ULL, 6}, {12345, 6}, {12345, 7}};
   change.persons = {{5 * 0x9e3779b97f4a7c15ULL, Bytes{9}}, {77, Bytes{9}}, {77, Bytes{8}}};
+  change.branches = {{5, Bytes{9}}, {77, Bytes{9}}, {77, Bytes{8}}};
   change.recipients = {{5 * 0x9e3779b97f4a7c15ULL, Bytes{9}}, {77, Bytes{9}}, {77, Bytes{8}}};
   change.dropped_recipients = {4 * 0x9e3779b97f4a7c15ULL, 1};
   change.kept = {{Kept::halts, Bytes{9}}, {Kept::halts, Bytes{}}, {Kept::velocity, Bytes{9}}};

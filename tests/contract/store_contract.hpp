@@ -78,6 +78,7 @@ class StoreContract : public testing::TestWithParam<PlaceMaker> {
       batch.events.emplace_back(ClientId{7}, static_cast<std::uint64_t>(key * 10 + i) + 1'000'000);
     }
     batch.persons.push_back({static_cast<std::uint64_t>(key) * 0x9e3779b97f4a7c15ULL, Bytes{5, n > 255 ? std::uint8_t{1} : static_cast<std::uint8_t>(n)}});
+    batch.branches.push_back({static_cast<std::uint64_t>(key), Bytes{8, static_cast<std::uint8_t>(n)}});
     batch.recipients.push_back({static_cast<std::uint64_t>(key) * 0x9e3779b97f4a7c15ULL, Bytes{6}});
     batch.sightings.push_back({static_cast<std::uint64_t>(key) * 0x9e3779b97f4a7c15ULL, key, key, Category::service, 1, 1, Bytes{static_cast<std::uint8_t>(n)}});
     batch.kept = {{Kept::halts, Bytes{static_cast<std::uint8_t>(n)}}};
@@ -343,6 +344,28 @@ TEST_P(StoreContract, SightingsAreFoundByTheirPerson) {
   commit(batch);
   EXPECT_EQ(store->sightings(UINT64_MAX)->size(), 0U);
   EXPECT_EQ(store->sightings(7)->size(), 1U);
+}
+
+TEST_P(StoreContract, BranchesAreReplacedAndReadInOrder) {
+  EXPECT_FALSE(store->branch(1)->has_value());
+  EXPECT_TRUE(store->branches(0, 10)->empty());
+  constexpr std::uint64_t kLast = (1ULL << 61) - 1;
+  Batch batch;
+  batch.branches = {{kLast, Bytes{1}}, {1, Bytes{2}}, {16, Bytes{3}}, {1, Bytes{4}}};
+  commit(batch);
+  batch.branches = {{16, Bytes{5}}};
+  commit(batch);
+  reopen();
+  EXPECT_EQ(**store->branch(1), Bytes{4});
+  EXPECT_EQ(**store->branch(16), Bytes{5});
+  EXPECT_EQ(**store->branch(kLast), Bytes{1});
+  const std::vector<BranchRow> two = *store->branches(0, 2);
+  ASSERT_EQ(two.size(), 2U);
+  EXPECT_EQ(two[0].id, 1U);
+  EXPECT_EQ(two[1].id, 16U);
+  EXPECT_EQ(two[1].wrapped, Bytes{5});
+  EXPECT_EQ(store->branches(16, 10)->size(), 1U);
+  EXPECT_TRUE(store->branches(kLast, 10)->empty());
 }
 
 TEST_P(StoreContract, ASightingKnowsWhatWasSaid) {

@@ -58,6 +58,7 @@ class Attack : public testing::Test {
     batch.providers.push_back({1, "smsc-" + std::to_string(k), k, 0, 0, true});
     batch.parked.push_back({2, "early-" + std::to_string(k), k, Bytes(80, n)});
     batch.conversations.emplace_back(static_cast<std::uint64_t>(k) * 77, k);
+    batch.branches.push_back({static_cast<std::uint64_t>(k), Bytes(500, n)});
     batch.recipients.push_back({static_cast<std::uint64_t>(k), Bytes(90, n)});
     batch.sightings.push_back({static_cast<std::uint64_t>(k), k, k, Category::service, 1, 1, Bytes(8, n)});
     batch.kept = {{Kept::halts, Bytes(20, n)}};

@@ -202,6 +202,7 @@ Batch every_kind(Bytes& leaf) {
   b.generation_above = 55;
   b.suspect = true;
   b.sum_before = StateSum{56, 57};
+  b.branches = {{58, Bytes(90, 12)}};
   return b;
 }
 
@@ -224,6 +225,7 @@ TEST(BatchRecord, OfEveryKindComesBackAsItWas) {
   EXPECT_EQ(*read->batch.leaves.back().data, leaf);
   EXPECT_EQ(read->batch.purged_orphans.providers.front().connector, 51);
   EXPECT_EQ(*read->batch.sum_before, (StateSum{56, 57}));
+  EXPECT_EQ(read->batch.branches.front().wrapped, Bytes(90, 12));
 }
 
 TEST(BatchRecord, NoPartOfItAndNothingMoreIsABatch) {
@@ -237,7 +239,7 @@ TEST(BatchRecord, NoPartOfItAndNothingMoreIsABatch) {
       EXPECT_EQ(again.size(), size) << "what ends with a part is a batch of fewer parts";
       ++shorter;
     }
-  EXPECT_EQ(shorter, 35U);
+  EXPECT_EQ(shorter, 36U);
   bytes.push_back(0);
   EXPECT_FALSE(decode_batch(bytes).has_value());
 }

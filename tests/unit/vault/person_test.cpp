@@ -44,6 +44,11 @@ class Person : public testing::Test {
     house.turn();
     ASSERT_FALSE(house.vault().more());
   }
+  void restart() {
+    house.reopen();
+    api = house.join("api");
+    sms = house.join("sms");
+  }
   // Deliveries are not repeated: contents are not kept in memory between turns.
   std::vector<std::string> reasons(const std::string& id) {
     std::vector<std::string> all;
@@ -147,16 +152,79 @@ TEST_F(Person, ACrashAtAnyMomentOfAnErasureEndsItAtTheNextStart) {
 TEST_F(Person, CannotComeBackFromAnOldCopyOfTheStore) {
   const std::string id = stored(kAnna);
   const MessageKey key = MessageId::parse(id)->key;
-  const store::Store& store = house.vault().context().store;
-  const Bytes old_wrapped = **const_cast<store::Store&>(store).person(person(kAnna));
-  const Bytes old_content = **const_cast<store::Store&>(store).content(key);
+  store::Store& store = house.vault().context().store;
+  const Bytes old_root = **store.branch(Branch::kRoot), old_content = **store.content(key);
+  EXPECT_FALSE(store.person(person(kAnna))->has_value()) << "nobody needs a row of their own";
   erase(kAnna);
   settle();
   Keys keys(house.ring());
   const Result<Ring> ring = Ring::open(house.state() + "/ring", keys);
   ASSERT_TRUE(ring.has_value());
-  EXPECT_FALSE(ring->unwrap(keys, person(kAnna), old_wrapped).has_value());
+  EXPECT_FALSE(ring->unwrap_branch(keys, Branch::kRoot, old_root).has_value());
   EXPECT_EQ(FieldKey::holder_of(keys, old_content), person(kAnna));
+  // The tree as it is now has no key for her.
+  const std::vector<store::BranchRow> branches = *store.branches(0, 100);
+  for (const store::BranchRow& row : branches) {
+    const std::optional<Branch> branch = ring->unwrap_branch(keys, row.id, row.wrapped);
+    ASSERT_TRUE(branch.has_value()) << row.id;
+    EXPECT_FALSE(branch->holds(person(kAnna))) << row.id;
+  }
+  EXPECT_EQ(branches.size(), Branch::kLevels);
+}
+
+TEST_F(Person, ManyAreErasedAndNobodyElse) {
+  std::vector<std::string> ids, phones;
+  for (int i = 0; i < 24; ++i) {
+    phones.push_back("3806700000" + std::to_string(10 + i));
+    ids.push_back(stored(phones.back()));
+  }
+  for (std::size_t i = 0; i < ids.size(); i += 3) erase(phones[i]);
+  settle();
+  for (std::size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(readable(ids[i]), i % 3 != 0) << i;
+  restart();
+  for (std::size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(readable(ids[i]), i % 3 != 0) << i;
+  const std::string again = stored(phones[0]);
+  restart();
+  EXPECT_TRUE(readable(again));
+  EXPECT_FALSE(readable(ids[0]));
+  erase(phones[0]);
+  settle();
+  EXPECT_FALSE(readable(again)) << "the second time as the first";
+}
+
+// A version before the tree gave each person a row; who has one keeps its key.
+TEST_F(Person, WhoHasAKeyInARowKeepsIt) {
+  const Keys keys(house.ring());
+  Ring ring = *Ring::open(house.state() + "/ring", keys);
+  const FieldKey old = FieldKey::create(keys, person(kAnna));
+  in_turn([&](Turn& turn) { turn.batch().persons.push_back({person(kAnna), ring.wrap(keys, old)}); });
+  restart();
+  const std::string anna = stored(kAnna), boris = stored(kBoris);
+  in_turn([&](Turn&) {
+    const FieldKey* now = house.vault().context().persons.find(person(kAnna));
+    ASSERT_NE(now, nullptr);
+    EXPECT_TRUE(now->key().equals(old.key().bytes()));
+  });
+  house.now += 25 * 3600 * 1000;
+  house.turn();
+  settle();
+  restart();
+  EXPECT_TRUE(readable(anna)) << "wrapped anew with the others";
+  EXPECT_TRUE(readable(boris));
+  erase(kAnna);
+  settle();
+  restart();
+  EXPECT_FALSE(readable(anna));
+  EXPECT_TRUE(readable(boris));
+}
+
+TEST_F(Person, AnErasureThatIsNotCommittedTookNothing) {
+  const std::string anna = stored(kAnna);
+  EXPECT_FALSE(house.vault().turn([&](Turn& turn) {
+    house.vault().context().persons.erase(person(kAnna), turn.batch());
+    turn.fail_with("on purpose");
+  }).has_value());
+  EXPECT_TRUE(readable(anna));
 }
 
 TEST_F(Person, TheRingIsRenewedEveryDayAndLosesNobody) {
