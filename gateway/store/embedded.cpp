@@ -20,8 +20,8 @@ namespace {
 // A round: what is committed until the tables are written to their file. So short that few pages have changed and no turn waits long
 // for them; longer where turns are large, which costs less on the whole; and so long at most that a start has it done again at once.
 #ifndef POSTERN_SHORT_ROUNDS   // tests/fault has many rounds in a short life
-constexpr std::size_t kRoundBytes = 256 * 1024, kMostRoundBytes = 8 * 1024 * 1024;   // of the redo log
-constexpr unsigned kRoundCommits = 64;
+constexpr std::size_t kRoundBytes = 64 * 1024, kMostRoundBytes = 8 * 1024 * 1024;   // of the redo log
+constexpr unsigned kRoundCommits = 32;
 #else
 constexpr std::size_t kRoundBytes = 1, kMostRoundBytes = 16 * 1024;
 constexpr unsigned kRoundCommits = 3;
