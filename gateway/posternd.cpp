@@ -266,6 +266,7 @@ void Posternd::every_second() {
   if (!vault_) return;
   published(vault_->publish_beside());
   look_at_disk();
+  if (!vault_->upkeep().busy()) keep_up();
   publish_.start(kPublishEvery);
 }
 
@@ -286,7 +287,7 @@ void Posternd::keep_up() {
     return loop_.defer([this, why = kept.what()] { lock("posternd", why); });
   }
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begun);
-  keep_up_.start(upkeep.busy() ? std::max<std::chrono::microseconds>(4 * took, 1ms) : 1s);
+  if (upkeep.busy()) keep_up_.start(std::max<std::chrono::microseconds>(4 * took, 1ms));
 }
 
 void Posternd::look_at_disk() {

@@ -13,6 +13,7 @@ namespace postern {
 namespace {
 
 constexpr timeval kTidyAfter{0, 250'000};
+constexpr std::int64_t kRestMs = 200;   // less than the time between two wakes of a process that rests
 
 [[noreturn]] void no_loop() {
   std::fputs("postern: the event loop could not be created\n", stderr);
@@ -61,8 +62,10 @@ Loop::~Loop() {
 void Loop::run() {
   for (stopped_ = false; !stopped_;) {
     event_base_loop(base_, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
-    // Not in the event itself: here every callback has returned, and what they left lies below this frame.
-    if (std::exchange(tidy_due_, false)) {
+    // Not in the event itself: here every callback has returned, and what they left lies below this frame. What comes after a rest is wiped
+    // at once, so that a process that only looks at the clock now and then is not woken twice for it.
+    const std::int64_t now = steady_ms(), rested = now - std::exchange(last_ms_, now);
+    if (std::exchange(tidy_due_, false) || (!tidy_armed_ && rested >= kRestMs)) {
       wipe_residue();
       tidy_armed_ = false;
     } else if (!std::exchange(tidy_armed_, true)) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the event loop of a process (libevent), with timers, descriptors and signals as values
 // that end when their owner ends. Used by: every process. Threads: one loop, one thread.
-// While the process works, what ended calls have left on the stack and in wide registers is wiped four times a second, and once
-// more when it comes to rest (crypto/DESIGN.md section 12).
+// While the process works, what ended calls have left on the stack and in wide registers is wiped four times a second, once
+// more when it comes to rest, and at once after what ends a rest (crypto/DESIGN.md section 12).
 // Ownership: Watch, Timer and Signal end their registration in their destructor; the Loop outlives
 // them. Callbacks may destroy the object that called them.
 #pragma once
@@ -45,6 +45,7 @@ class Loop {
   event_base* base_;
   std::vector<std::function<void()>> deferred_;
   EventHandle wake_, tidy_;
+  std::int64_t last_ms_ = 0;     // when the last round ended
   bool stopped_ = false, tidy_armed_ = false, tidy_due_ = false;
 };
 

@@ -16,7 +16,7 @@ constexpr std::chrono::milliseconds kFirstBackoff = 1s, kLastBackoff = 60s;
 constexpr std::chrono::milliseconds kConfigBackoff = 10s;
 constexpr std::chrono::milliseconds kFirstPause = 1s, kLastPause = 60s;
 constexpr std::chrono::milliseconds kFewerLanes = 5s;
-constexpr std::chrono::milliseconds kSweep = 500ms;
+constexpr std::chrono::milliseconds kSweep = 1s;
 // Before the skeleton's own deadline of 10 s, so that every attempt still gets its result.
 constexpr std::chrono::milliseconds kDrainLimit = 7s;
 
@@ -317,7 +317,7 @@ void EmailChannel::note_alarm(const Outcome& outcome) {
              outcome.reason, alarm_limit_.dropped());
 }
 
-// Twice a second: what has waited past its deadline, connections idle for too long, a look at the relay.
+// Once a second: what has waited past its deadline, connections idle for too long, a look at the relay.
 void EmailChannel::sweep() {
   sweep_->start(kSweep);
   const auto now_wall = static_cast<std::uint64_t>(wall_ms());

@@ -8,7 +8,7 @@
 namespace postern::https {
 namespace {
 
-constexpr std::chrono::milliseconds kTick{500};
+constexpr std::chrono::milliseconds kTick{1000};
 
 }  // namespace
 
