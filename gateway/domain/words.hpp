@@ -63,6 +63,8 @@ std::optional<Channel> channel_named(std::string_view name);
 
 // Lane 0 goes first.
 inline constexpr std::size_t kLanes = 5;
+// Lanes up to this one are those of codes and warnings, which somebody waits for: room and speed are kept for them.
+inline constexpr std::uint8_t kLastUrgentLane = 1;
 inline std::uint8_t lane_of(Category category) { return static_cast<std::uint8_t>(static_cast<std::uint8_t>(category) - 1); }
 
 }  // namespace postern

@@ -4,7 +4,7 @@
 namespace postern::vault {
 namespace {
 
-constexpr std::size_t kPage = 500;
+constexpr std::size_t kPage = 500, kUrgentShare = 16;
 
 wire::Category wire_of(Category category) { return static_cast<wire::Category>(static_cast<int>(category)); }
 
@@ -156,7 +156,8 @@ void Dispatcher::run(Turn& turn) {
 void Dispatcher::fill(Turn& turn, ConnectorId connector, Line& line, Peer& peer, std::size_t& handed) {
   for (std::uint8_t number = 0; number < kLanes; ++number) {
     Lane& lane = line.lanes[number];
-    while (line.unanswered.size() < peer.window) {
+    const std::size_t window = number <= kLastUrgentLane ? peer.window : peer.window - peer.window / kUrgentShare;
+    while (line.unanswered.size() < window) {
       if (lane.head.empty() && (!lane.more || !refill(turn, connector, number, lane))) break;
       if (handed >= kTurn) {
         more_ = true;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: hands ready attempts to their connectors: strictly by lane, within each lane in the order
-// of acceptance, never more than the connector's window, and holds in memory only the head of each
+// of acceptance, never more than the connector's window, of which a sixteenth is kept for codes and warnings, and holds in memory only the head of each
 // queue: depth costs disk. Used by: the vault. Threads: one.
 // Ownership: borrows context, turn and peers. Errors: the turn's.
 #pragma once
@@ -56,8 +56,8 @@ class Dispatcher final : public QueueWatcher {
     PeerId peer = 0;             // 0: not connected
     std::set<std::pair<MessageKey, std::uint32_t>> unanswered;
   };
-  static constexpr std::size_t kHead = 4096;      // keys kept of one lane
-  static constexpr std::size_t kTurn = 2000;      // attempts looked at in one turn
+  static constexpr std::size_t kHead = 1024;     // keys kept of one lane
+  static constexpr std::size_t kTurn = 500;      // attempts looked at in one turn
 
   bool take_up(Turn& turn, Line& line, Peer& peer, std::uint8_t lane, MessageKey& after);
   bool refill(Turn& turn, ConnectorId connector, std::uint8_t number, Lane& lane);

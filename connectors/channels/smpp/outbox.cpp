@@ -136,6 +136,8 @@ bool Outbox::waiting() const {
   return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return !lane.empty(); });
 }
 
+bool Outbox::urgent() const { return !lanes_[0].empty() || !lanes_[1].empty(); }
+
 std::int64_t Outbox::next_retry() const {
   return again_.empty() ? std::numeric_limits<std::int64_t>::max() : again_.begin()->first;
 }

@@ -81,6 +81,7 @@ class Outbox {
   bool empty() const { return messages_.empty(); }
   std::size_t size() const { return messages_.size(); }
   bool waiting() const;             // next_message() may have something
+  bool urgent() const;              // a code or a warning is among it
   std::int64_t next_retry() const;  // steady time of the next part that waits; max when none
 
  private:
@@ -93,7 +94,7 @@ class Outbox {
   };
   struct Message {
     wire::Attempt attempt;
-    std::size_t lane = 0;
+    std::size_t lane = 0;   // 0: codes, 1: warnings
     std::int64_t expires_ms = 0, arrived = 0;
     std::string source, destination;
     TonNpi source_kind;

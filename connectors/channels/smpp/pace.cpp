@@ -14,7 +14,7 @@ constexpr std::int64_t kStep = 1000;
 
 }  // namespace
 
-Pace::Pace(std::uint32_t per_second) : most_(per_second), rate_(per_second), tokens_(1) {}
+Pace::Pace(std::uint32_t per_second) : most_(per_second), rate_(per_second), tokens_(least(/*urgent=*/false)) {}
 
 void Pace::refill(std::int64_t now) {
   if (!started_) {
@@ -27,21 +27,25 @@ void Pace::refill(std::int64_t now) {
     changed_at_ = now;
   }
   const double earned = static_cast<double>(std::max<std::int64_t>(0, now - filled_at_)) * rate_ / 1000;
-  tokens_ = std::min(std::max(1.0, rate_ * kBurstSeconds), tokens_ + earned);
+  tokens_ = std::min(most_tokens(), tokens_ + earned);
   filled_at_ = now;
 }
 
-bool Pace::take(std::int64_t now) {
+double Pace::most_tokens() const { return std::max(1.0, rate_ * kBurstSeconds); }
+
+double Pace::least(bool urgent) const { return urgent ? 1 : 1 + std::floor(most_tokens() / 2); }
+
+bool Pace::take(std::int64_t now, bool urgent) {
   refill(now);
-  if (tokens_ < 1) return false;
+  if (tokens_ < least(urgent)) return false;
   tokens_ -= 1;
   return true;
 }
 
-std::int64_t Pace::next(std::int64_t now) {
+std::int64_t Pace::next(std::int64_t now, bool urgent) {
   refill(now);
-  if (tokens_ >= 1) return now;
-  return now + static_cast<std::int64_t>(std::ceil((1 - tokens_) * 1000 / rate_));
+  const double missing = least(urgent) - tokens_;
+  return missing <= 0 ? now : now + static_cast<std::int64_t>(std::ceil(missing * 1000 / rate_));
 }
 
 void Pace::throttled(std::int64_t now) {

@@ -172,7 +172,7 @@ bool SmppChannel::feed(Slot& slot, Outbox::Now now) {
       outbox_.release(*std::exchange(slot.message, std::nullopt), now);
       continue;
     }
-    pace_.take(now.steady);
+    pace_.take(now.steady, /*urgent=*/true);   // pump() has looked
     if (const Status packed = slot.line->submit(part->submit, part->ticket, now.steady); !packed) {
       log::error("smpp.pack", "{}", packed.what());
       outbox_.unsendable(part->ticket, "unsendable");
@@ -186,9 +186,10 @@ bool SmppChannel::feed(Slot& slot, Outbox::Now now) {
 void SmppChannel::pump() {
   pump_due_ = false;
   const Outbox::Now now = outbox_now();
-  for (bool sent = true; sent && pace_.next(now.steady) <= now.steady;) {
+  const auto may_send = [&] { return pace_.next(now.steady, outbox_.urgent()) <= now.steady; };
+  for (bool sent = true; sent && may_send();) {
     sent = false;
-    for (std::size_t i = 0; i < slots_.size() && pace_.next(now.steady) <= now.steady; ++i)
+    for (std::size_t i = 0; i < slots_.size() && may_send(); ++i)
       sent = feed(slots_[(turn_ + i) % slots_.size()], now) || sent;
   }
   if (!slots_.empty()) turn_ = (turn_ + 1) % slots_.size();
@@ -196,7 +197,7 @@ void SmppChannel::pump() {
   const bool work = outbox_.waiting() || std::any_of(slots_.begin(), slots_.end(),
                                                      [](const Slot& slot) { return slot.message.has_value(); });
   std::int64_t at = outbox_.next_retry();
-  if (work && pace_.next(now.steady) > now.steady) at = std::min(at, pace_.next(now.steady));
+  if (work && !may_send()) at = std::min(at, pace_.next(now.steady, outbox_.urgent()));
   if (at != kForever) pump_timer_->start(std::chrono::milliseconds(std::max<std::int64_t>(1, at - now.steady)));
   look_for_end();
 }

@@ -34,6 +34,21 @@ TEST(SmppPace, TellsWhenTheNextTokenComes) {
   EXPECT_TRUE(pace.take(100));
 }
 
+TEST(SmppPace, KeepsTheLastTokensForWhatIsUrgent) {
+  Pace pace(1'000);   // fifty at most, of which twenty-five are kept
+  pace.take(0);
+  int ordinary = 0, urgent = 0;
+  while (pace.take(10'000)) ++ordinary;
+  EXPECT_GT(pace.next(10'000), 10'000);
+  EXPECT_EQ(pace.next(10'000, true), 10'000);
+  while (pace.take(10'000, true)) ++urgent;
+  EXPECT_EQ(ordinary, 25);
+  EXPECT_EQ(urgent, 25);
+  EXPECT_GT(pace.next(10'000, true), 10'000);
+  // What was taken is missing to the others: the rate stays what it is.
+  EXPECT_NEAR(taken(pace, 10'000, 20'000), 10'000 - 25, 2);
+}
+
 TEST(SmppPace, SavesNoBurstFromAQuietTime) {
   Pace pace(100);
   pace.take(0);

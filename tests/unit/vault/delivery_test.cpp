@@ -135,6 +135,21 @@ TEST_F(Delivery, AnOtpOvertakesFiveThousandMarketingMessages) {
   EXPECT_EQ(next.address(), "380501234567");
 }
 
+TEST_F(Delivery, APartOfTheWindowIsKeptForCodesAndWarnings) {
+  wire::ToVault frame;
+  for (int i = 0; i < 40; ++i) *frame.add_submit() = House::submit("sms", "380671234567", i % 2 == 0 ? wire::MARKETING : wire::TRANSACTION);
+  house.say(api, std::move(frame));
+  house.turn();
+  const PeerId sms = house.join("sms", 1, 32);
+  ASSERT_EQ(house.take(sms).deliver_size(), 30);
+  stored(House::submit("sms", "380501234567", wire::OTP));
+  EXPECT_EQ(one(sms).category(), wire::OTP) << "with no result yet";
+  stored(House::submit("sms", "380501234568", wire::SECURITY));
+  EXPECT_EQ(one(sms).category(), wire::SECURITY);
+  stored(House::submit("sms", "380501234569", wire::OTP));
+  EXPECT_EQ(house.take(sms).deliver_size(), 0) << "the window is never exceeded";
+}
+
 TEST_F(Delivery, MoreThanTenThousandWaitingMessagesKeepTheirOrderAndAllGoOut) {
   constexpr int kCount = 12'000;
   std::vector<std::string> wanted;
