@@ -2,27 +2,15 @@
 #include "crypto/key_tree.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <string_view>
 
 namespace postern {
 namespace {
 
-constexpr std::string_view kSays = "postern key tree";
 constexpr unsigned kDigit = 4;   // bits
 
 // The digit of a number that chooses among the children of a branch on this level; the root is on level 0.
 unsigned digit(std::uint64_t number, unsigned level) { return static_cast<unsigned>(number >> (64 - kDigit * (level + 1))) & 0xFU; }
-
-// A child's seed from its parent's. `level` is the parent's own.
-Mac child_seed(const Suite& suite, ByteView parent, unsigned level, unsigned child) {
-  std::array<std::uint8_t, kSays.size() + 2> text;
-  std::ranges::copy(kSays, text.begin());
-  text[kSays.size()] = static_cast<std::uint8_t>(level);
-  text[kSays.size() + 1] = static_cast<std::uint8_t>(child);
-  return suite.mac(parent, text);
-}
 
 }  // namespace
 
@@ -65,7 +53,7 @@ std::optional<Secret> Branch::key_of(const Suite& suite, std::uint64_t number) c
   if (!is_whole(child_of(number))) return std::nullopt;
   Mac step;
   std::ranges::copy(seed(child_of(number)), step.begin());
-  for (unsigned at = level() + 1; at < kLevels; ++at) step = child_seed(suite, step, at, digit(number, at));
+  for (unsigned at = level() + 1; at < kLevels; ++at) step = suite.child_key(step, static_cast<std::uint8_t>(at), static_cast<std::uint8_t>(digit(number, at)));
   Secret key{ByteView(step)};
   wipe(step.data(), step.size());
   return key;
@@ -84,11 +72,11 @@ std::vector<Branch> Branch::puncture(const Suite& suite, std::uint64_t number) {
     Branch branch(place, static_cast<std::uint16_t>(0xFFFFU & ~(1U << through)), Secret(kChildren * kKeySize));
     for (unsigned child = 0; child < kChildren; ++child) {
       if (child == through) continue;
-      Mac seed = child_seed(suite, step, at, child);
+      Mac seed = suite.child_key(step, static_cast<std::uint8_t>(at), static_cast<std::uint8_t>(child));
       std::ranges::copy(seed, branch.seeds_.writable().begin() + static_cast<std::ptrdiff_t>(child * kKeySize));
       wipe(seed.data(), seed.size());
     }
-    step = child_seed(suite, step, at, through);
+    step = suite.child_key(step, static_cast<std::uint8_t>(at), static_cast<std::uint8_t>(through));
     rest.push_back(std::move(branch));
     place = place << kDigit | through;
   }

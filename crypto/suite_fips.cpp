@@ -102,6 +102,13 @@ class Fips final : public Suite {
   }
 
   // SP 800-108 section 4.1, counter mode with HMAC-SHA-256; label: the context, context: the number.
+  Mac child_key(ByteView key, std::uint8_t level, std::uint8_t child) const override {
+    std::array<std::uint8_t, kTreeSays.size() + 2> text;
+    std::ranges::copy(kTreeSays, text.begin());
+    text[kTreeSays.size()] = level;
+    text[kTreeSays.size() + 1] = child;
+    return mac(key, text);
+  }
   Secret derive(const Secret& key, std::string_view context, std::uint64_t number, std::size_t size) const override {
     Secret out(size);
     Bytes info;

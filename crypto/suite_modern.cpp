@@ -46,6 +46,14 @@ class Modern final : public Suite {
     return out;
   }
 
+  Mac child_key(ByteView key, std::uint8_t level, std::uint8_t child) const override {
+    // The key is the only block: what distinguishes places stands in BLAKE2b's parameters.
+    static_assert(kTreeSays.size() == crypto_generichash_blake2b_PERSONALBYTES);
+    const std::array<std::uint8_t, crypto_generichash_blake2b_SALTBYTES> place{level, child};
+    Mac out{};
+    crypto_generichash_blake2b_salt_personal(out.data(), out.size(), nullptr, 0, key.data(), key.size(), place.data(), reinterpret_cast<const std::uint8_t*>(kTreeSays.data()));
+    return out;
+  }
   Secret derive(const Secret& key, std::string_view context, std::uint64_t number, std::size_t size) const override {
     Secret out(size);
     if (context.size() != crypto_kdf_CONTEXTBYTES || key.size() != crypto_kdf_KEYBYTES ||
