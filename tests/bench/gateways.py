@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 
-from processes import Group, start, wait_for
+from processes import Group, of_service, start, wait_for
 
 ENTRY, HEAD = 48, 64   # of a ledger: ledger.hpp
 
@@ -180,18 +180,18 @@ class Postern(Measured):
                    f'certificate = "{pki.path("client.pem")}"\nkey = "{pki.path("client.key")}"\nsystem_id = "measured"\npassword = "password"\n'
                    f'binds = 2\nwindow = 500\nrate = {rate}\nsender = "MyBank"\n')
         self.words = ["--gateway", "postern", *rig.client_tls(), "--scenario", "sms"]
-        self.group.start("posternd", rig.build / "gateway" / "posternd", "--config", self.folder / "posternd.toml")
+        self.group.start("posternd", rig.build / "gateway" / "posternd", "--config", self.folder / "posternd.toml", env=of_service())
         wait_for("posternd's start", lambda: self.postern("status").returncode != 1)
         made = self.postern("init", "--key-file", self.folder / "key")
         if made.returncode != 0:
             raise SystemExit(f"bench: postern init: {made.stderr}{self.log_tail()}")
-        self.group.start("https", rig.build / "connectors" / "sources" / "https" / "postern-https", "--config", self.folder / "https.toml")
+        self.group.start("https", rig.build / "connectors" / "sources" / "https" / "postern-https", "--config", self.folder / "https.toml", env=of_service())
         self.start_channel()
         wait_for("both connectors", self.is_up)
 
     def start_channel(self):
         self.group.start("smpp", self.rig.build / "connectors" / "channels" / "smpp" / "postern-smpp", "--config", self.folder / "smpp.toml",
-                         env={**os.environ, "CREDENTIALS_DIRECTORY": str(self.folder)})
+                         env={**of_service(), "CREDENTIALS_DIRECTORY": str(self.folder)})
 
     def write(self, name, text, mode=0o644):
         (self.folder / name).write_text(text)

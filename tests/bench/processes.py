@@ -26,6 +26,12 @@ def machine(bench):
         kernel=os.uname().release, commit=commit, load_before=os.getloadavg()[0])
 
 
+def of_service(unit="posternd.service"):
+    """The environment that systemd gives to posternd and to every connector."""
+    lines = (ROOT / "systemd" / unit).read_text().splitlines()
+    return {**os.environ, **dict(line.removeprefix("Environment=").split("=", 1) for line in lines if line.startswith("Environment="))}
+
+
 def end_well():
     """An end from outside ends what was started, too."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

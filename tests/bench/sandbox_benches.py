@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import time
 
-from processes import cpu_seconds, memory_mib, proportional_mib, say, wait_for
+from processes import cpu_seconds, memory_mib, of_service, proportional_mib, say, wait_for
 
 # What a bank does not run: the simulated world and its database.
 WORLD = {"world", "database", "sandbox", "supervisor", "postgres"}
@@ -29,7 +29,7 @@ class Bank:
         self.ports = json.loads((self.folder / "ports.json").read_text())
 
     def sandbox(self, verb, *words):
-        answer = subprocess.run([self.build / "connectors" / "sandbox" / "postern-sandbox", verb, self.folder, *words], capture_output=True, text=True)
+        answer = subprocess.run([self.build / "connectors" / "sandbox" / "postern-sandbox", verb, self.folder, *words], env=of_service(), capture_output=True, text=True)
         if answer.returncode not in (0, 3):
             raise SystemExit(f"bench: sandbox {verb}: {answer.stderr}{answer.stdout}")
         return answer.stdout
