@@ -10,7 +10,7 @@
 namespace postern::store {
 namespace {
 
-constexpr unsigned kLockByte = 0x40000000;   // no database page holds it (sqlite.org/fileformat.html, 1.4)
+constexpr unsigned kLockByte = 0x40000000;   // no database page holds it (pages.hpp)
 
 sqlite3_pcache_methods2 own;   // SQLite's
 

@@ -15,6 +15,8 @@
 namespace postern::store {
 
 inline constexpr std::size_t kPageSize = 4096;
+// The page at 1 GiB, by its number from 1, is where SQLite has its locks: it holds nothing and has no code (sqlite.org/fileformat.html, 1.4).
+inline constexpr std::uint64_t kLockPage = 0x40000000 / kPageSize + 1;
 
 class Pages {
  public:
