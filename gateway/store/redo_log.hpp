@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: the store's redo log, `postern.db-redo`: each commit as one sealed record, durable before the commit is said to be. The
-// tables are changed in memory at the same time and written to their file some sixty commits later, all at once; until then a
+// tables are changed in memory at the same time and written to their file some thirty commits later or more, all at once; until then a
 // crash is made good from here. So a row that changes six times in a second is written six times as what it is, in a row of the log,
 // and once as a page.
 // Used by: the embedded store. Threads: one. Ownership: owns the file and its key.

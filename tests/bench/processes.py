@@ -26,9 +26,9 @@ def machine(bench):
         kernel=os.uname().release, commit=commit, load_before=os.getloadavg()[0])
 
 
-def of_service(unit="posternd.service"):
+def of_service():
     """The environment that systemd gives to posternd and to every connector."""
-    lines = (ROOT / "systemd" / unit).read_text().splitlines()
+    lines = (ROOT / "systemd" / "posternd.service").read_text().splitlines()
     return {**os.environ, **dict(line.removeprefix("Environment=").split("=", 1) for line in lines if line.startswith("Environment="))}
 
 
