@@ -42,6 +42,7 @@ def family(build, out, check):
         check(len(of(rows, name)) >= least, f"{name} gives its figures", of(rows, name))
     check(all(row["lost"] == 0 for row in of(rows, "end-to-end") + of(rows, "priority")), "nothing is lost meanwhile", rows)
     depths = [row["waiting"] for row in of(rows, "backlog")]
+    check(all(row.get("new_client_s", 0) < 20 for row in of(rows, "abuse")), "a new client's turn comes in every abuse", of(rows, "abuse"))
     check(depths[:1] == [10] and 2000 <= depths[-1] <= 2100, "the backlog waits while others pass it", of(rows, "backlog"))
 
 

@@ -1139,10 +1139,15 @@ def test_floods(build, folder, pki, vault):
         silent += [socket.create_connection(("127.0.0.1", source.port), timeout=10) for _ in range(20)]
         check("a new client comes in although all places for handshakes are taken", source.curl("alice") == (0, "200"))
         check("... in place of the oldest one", silent[0].recv(1) == b"")
-        # Far more than may begin: they wait in the kernel's queue, and the clients that are in do not wait for them.
+        # Far more than may begin: they wait, and the clients that are in do not wait for them.
         silent += [socket.create_connection(("127.0.0.1", source.port), timeout=10) for _ in range(150)]
         check("a client that is in is answered meanwhile", ask(inside, "GET", "/v1/health").status == 200)
         check("a new one comes in when its turn has come", source.curl("alice") == (0, "200"))
+        # A dozen seconds of handshakes, from other addresses.
+        silent += [socket.create_connection(("127.0.0.1", source.port), 10, (f"127.0.0.{10 + i % 4}", 0)) for i in range(600)]
+        begun = time.monotonic()
+        check("a new client's turn is after one of each address", source.curl("alice") == (0, "200"))
+        check("... not after all that came before it", time.monotonic() - begun < 5, time.monotonic() - begun)
     finally:
         for sock in silent:
             sock.close()

@@ -15,6 +15,7 @@
 
 #include "connectors/protocol/log.hpp"
 #include "connectors/sources/http/server.hpp"
+#include "connectors/sources/http/waiting_room.hpp"
 
 namespace postern::http {
 
@@ -53,7 +54,13 @@ class Server::Core {
   };
   std::vector<Stamp> stamps() const;
   void look_at_files();
+  // From the kernel's queue to the waiting room, from there to a handshake.
   void accept_some();
+  void let_in(Newcomer newcomer);
+  void turn_away(const Newcomer& newcomer);
+  void begin_some();
+  void begin(const Newcomer& newcomer);
+  void one_less_of(const std::string& address);
   bool may_begin_handshake();
   std::shared_ptr<Connection> oldest_handshake();
   void recheck_all();
@@ -67,7 +74,9 @@ class Server::Core {
   int listener_ = -1;
   std::uint16_t port_ = 0;
   std::unique_ptr<Watch> accept_;
-  Timer accept_pause_, file_watch_, recheck_, recheck_step_;
+  Timer accept_pause_;
+  WaitingRoom room_;
+  Timer begin_pace_, file_watch_, recheck_, recheck_step_;
   Signal hangup_;
   std::vector<Stamp> seen_files_;
 
@@ -76,7 +85,7 @@ class Server::Core {
   // callback that ended them has returned.
   std::vector<std::shared_ptr<Connection>> ended_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-  std::unordered_map<std::string, std::uint32_t> per_peer_;
+  std::unordered_map<std::string, std::uint32_t> per_peer_;   // connections, and who waits in the room
   std::uint32_t handshaking_ = 0;
   std::deque<std::weak_ptr<Connection>> begun_;   // handshakes, oldest first; some have ended
   double handshakes_left_ = 0;                    // that may begin now

@@ -23,6 +23,7 @@ namespace {
 
 // Bounds on the work of one turn of the loop, so that nobody waits for somebody else's flood.
 constexpr int kAcceptsPerTurn = 16;
+constexpr std::size_t kWaiting = 512;
 constexpr int kLooksPerTurn = 64, kLooksForACheck = 8;
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
@@ -53,6 +54,8 @@ Server::Core::Core(Loop& loop, ServerOptions options, ServerHandlers handlers)
                     [this] {
                       if (accept_) accept_->start();
                     }),
+      room_(kWaiting),
+      begin_pace_(loop, [this] { begin_some(); }),
       file_watch_(loop, [this] { look_at_files(); }),
       recheck_(loop, [this] { recheck_all(); }),
       recheck_step_(loop, [this] { recheck_some(); }),
@@ -101,8 +104,7 @@ bool Server::Core::may_begin_handshake() {
     --handshakes_left_;
     return true;
   }
-  accept_->stop();
-  accept_pause_.start(std::chrono::milliseconds(static_cast<std::int64_t>((1 - handshakes_left_) * 1000 / rate) + 1));
+  begin_pace_.start(std::chrono::milliseconds(static_cast<std::int64_t>((1 - handshakes_left_) * 1000 / rate) + 1));
   return false;
 }
 
@@ -115,51 +117,65 @@ std::shared_ptr<Connection> Server::Core::oldest_handshake() {
 
 void Server::Core::accept_some() {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
-    if (!may_begin_handshake()) return;
     sockaddr_storage from{};
     socklen_t size = sizeof from;
     const int fd = accept4(listener_, reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
-      ++handshakes_left_;
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         if (accept_log_.pass())
           log::error("http.accept", "no connection can be accepted: {}; raise LimitNOFILE", std::strerror(errno));
         accept_->stop();
         accept_pause_.start(kAcceptPause);
       }
-      return;
+      break;
     }
-    const std::string address = address_text(from);
-    const auto known = per_peer_.find(address);
-    const ServerLimits& limits = options_.limits;
-    if (connections_.size() >= limits.connections || (known != per_peer_.end() && known->second >= limits.connections_per_peer)) {
-      ++handshakes_left_;
-      ++counts.over_limit;
-      if (cap_log_.pass())
-        log::warning("http.over-limit",
-                     "a connection from {} was closed at once: {} open, {} in handshake, {} of this peer", address,
-                     connections_.size(), handshaking_, known == per_peer_.end() ? 0 : known->second);
-      ::close(fd);
-      continue;
-    }
-    if (const std::shared_ptr<Connection> oldest = oldest_handshake(); oldest && handshaking_ >= limits.handshakes) {
-      ++counts.over_limit;
-      oldest->drain();
-    }
-    ++per_peer_[address];
-    ++handshaking_;
-    ++counts.accepted;
-    const auto connection = std::make_shared<Connection>(*this, fd, Peer{address, std::nullopt});
-    connections_.emplace(connection.get(), connection);
-    begun_.push_back(connection);
-    counts.open = connections_.size();
-    connection->start();
+    let_in({fd, address_text(from)});
   }
+  begin_some();
+}
+
+void Server::Core::let_in(Newcomer newcomer) {
+  std::uint32_t& of_peer = per_peer_[newcomer.address];
+  const ServerLimits& limits = options_.limits;
+  ++of_peer;
+  if (connections_.size() + room_.size() >= limits.connections || of_peer > limits.connections_per_peer) return turn_away(newcomer);
+  if (const std::optional<Newcomer> leaves = room_.add(std::move(newcomer))) turn_away(*leaves);
+}
+
+void Server::Core::turn_away(const Newcomer& newcomer) {
+  ++counts.over_limit;
+  if (cap_log_.pass())
+    log::warning("http.over-limit", "a connection from {} was closed at once: {} open, {} in handshake, {} waiting for one, {} of this peer", newcomer.address,
+                 connections_.size(), handshaking_, room_.size(), per_peer_[newcomer.address]);
+  ::close(newcomer.fd);
+  one_less_of(newcomer.address);
+}
+
+void Server::Core::begin_some() {
+  while (room_.size() > 0 && may_begin_handshake()) begin(*room_.next());
+}
+
+void Server::Core::begin(const Newcomer& newcomer) {
+  if (const std::shared_ptr<Connection> oldest = oldest_handshake(); oldest && handshaking_ >= options_.limits.handshakes) {
+    ++counts.over_limit;
+    oldest->drain();
+  }
+  ++handshaking_;
+  ++counts.accepted;
+  const auto connection = std::make_shared<Connection>(*this, newcomer.fd, Peer{newcomer.address, std::nullopt});
+  connections_.emplace(connection.get(), connection);
+  begun_.push_back(connection);
+  counts.open = connections_.size();
+  connection->start();
+}
+
+void Server::Core::one_less_of(const std::string& address) {
+  const auto peer = per_peer_.find(address);
+  if (peer != per_peer_.end() && --peer->second == 0) per_peer_.erase(peer);
 }
 
 void Server::Core::forget(Connection& connection) {
-  const auto peer = per_peer_.find(connection.peer().address);
-  if (peer != per_peer_.end() && --peer->second == 0) per_peer_.erase(peer);
+  one_less_of(connection.peer().address);
   if (const auto found = connections_.find(&connection); found != connections_.end()) {
     if (ended_.empty())
       loop_.defer([this, alive = alive_] {
@@ -252,7 +268,9 @@ void Server::Core::drain(std::function<void()> done) {
   draining_ = true;
   drained_ = std::move(done);
   accept_pause_.stop();
+  begin_pace_.stop();
   accept_.reset();
+  while (const std::optional<Newcomer> waiting = room_.next()) ::close(waiting->fd);
   ::close(std::exchange(listener_, -1));
   std::vector<std::shared_ptr<Connection>> all;
   for (const auto& [key, connection] : connections_) all.push_back(connection);

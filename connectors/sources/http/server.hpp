@@ -44,7 +44,7 @@ struct ServerLimits {
   std::uint32_t connections = 4096;                 // in total
   std::uint32_t connections_per_peer = 512;         // of one address
   std::uint32_t handshakes = 256;                   // connections that have not shown who they are; one more ends the oldest of them
-  std::uint32_t handshakes_per_second = 200;        // begun; others wait in the kernel's queue, so that a flood leaves time for who is in
+  std::uint32_t handshakes_per_second = 200;        // begun; others wait, and addresses take turns, so that a flood leaves time for who is in and a turn for who is not
   std::uint32_t pipelined = 16;                     // requests of one connection being answered
   std::uint64_t body_bytes = 256ULL * 1024 * 1024;  // bodies being read, of all connections together
   ParserLimits parser;
