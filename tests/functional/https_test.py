@@ -612,6 +612,17 @@ def test_http(source, vault):
         ]
         check("pipelined requests are answered in their order", statuses == [b"202", b"200"] * 20 + [b"202"], statuses)
 
+    # More answers than a small socket takes: some find it full.
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    plain.settimeout(20)
+    plain.connect(("127.0.0.1", source.port))
+    with source.pki.context("alice").wrap_socket(plain, server_hostname="localhost") as sock:
+        health = b"GET /v1/health HTTP/1.1\r\nHost: a\r\n"
+        sock.sendall((health + b"\r\n") * 4000 + health + b"Connection: close\r\n\r\n")
+        data = read_all(sock)
+        check("a client that reads late misses no answer", data.count(b"HTTP/1.1 200 OK\r\n") == 4001, (len(data), data.count(b"HTTP/1.1 200 OK")))
+
     with source.raw() as sock:
         chunked = (
             b"".join(b"%x\r\n%b\r\n" % (len(post[i : i + 7]), post[i : i + 7]) for i in range(0, len(post), 7))

@@ -21,6 +21,7 @@ namespace postern::http {
 namespace {
 
 constexpr std::size_t kReadAhead = 64 * 1024;    // decrypted bytes that wait to be read
+constexpr std::size_t kAtOnce = 4096;            // bytes of answers that are written without libevent: less than a TLS record and a piece of its buffer
 constexpr std::size_t kMaxUnsent = 1024 * 1024;  // above it no further request is read
 constexpr std::int64_t kLinger = 2'000;
 
@@ -248,14 +249,21 @@ void Connection::flush_answers() {
     bufferevent_disable(bev_, EV_READ);
     arm();
   }
+  if (state_ == State::flushing && unsent() == 0) return linger();
   if (state_ == State::open && continue_due_ && slots_.empty()) {
     continue_due_ = false;
     write("HTTP/1.1 100 Continue\r\n\r\n");
   }
 }
 
+// What fits into one record goes at once: libevent would wait for the socket to be writable, which it is, and ask the kernel to tell.
+// What the socket does not take is kept by the TLS state as it is, and libevent offers the same bytes again, as that wants it.
 void Connection::write(const std::string& bytes) {
-  if (unsent() == 0) write_since_ = steady_ms();
+  if (unsent() == 0) {
+    if (bytes.size() <= kAtOnce && SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size())) == static_cast<int>(bytes.size())) return;
+    ERR_clear_error();  // libevent will meet it
+    write_since_ = steady_ms();
+  }
   bufferevent_write(bev_, bytes.data(), bytes.size());
 }
 
