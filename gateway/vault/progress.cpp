@@ -228,7 +228,7 @@ void Progress::reply(Turn& turn, const Peer& peer, const wire::Reply& r) {
   }
   const engine::Outcome outcome = turn.advance(*found.flight, engine::Receipt{found.attempt, AttemptState::replied, 0, /*all_parts=*/true, {}}, body);
   // Another word of the same customer changes no state, but its client hears it.
-  if (outcome.ignored) turn.tell_client(found.flight->client, turn.leaf(EventType::replied, body, found.flight, 0, connector));
+  if (outcome.ignored) turn.tell_client({found.flight->client, turn.leaf(EventType::replied, body, found.flight, 0, connector) + 1, found.flight->id.key, 0, EventType::replied, 0, {}, {}});
 }
 
 // The customer wants no more of this. Kept under the address that the word came from, and under the bank's reference where the message it

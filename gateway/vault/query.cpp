@@ -220,6 +220,15 @@ bool Queries::fill_events(Turn& turn, ClientId client, std::uint64_t after, std:
 }
 
 std::vector<wire::Event> Queries::events_after(Turn& turn, ClientId client, std::uint64_t after, std::size_t limit) {
+  const auto recent = recent_.after(client, after);
+  if (!recent) return stored_events(turn, client, after, limit);
+  std::vector<wire::Event> events;
+  for (const News& news : *recent | std::views::take(limit))
+    if (std::optional<wire::Event> event = event_of(turn, news)) events.push_back(std::move(*event));
+  return events;
+}
+
+std::vector<wire::Event> Queries::stored_events(Turn& turn, ClientId client, std::uint64_t after, std::size_t limit) {
   std::vector<wire::Event> events;
   // Cursors are sequence + 1, so that 0 means the beginning.
   Result<std::vector<std::uint64_t>> sequences = context_.store.events(client, after, limit);
@@ -251,26 +260,47 @@ std::vector<wire::Event> Queries::events_after(Turn& turn, ClientId client, std:
 
 std::optional<wire::Event> Queries::event_of(Turn& turn, std::uint64_t cursor, ByteView bytes) {
   const std::optional<audit::Leaf> leaf = audit::decode_leaf(bytes);
-  const Flight* flight = leaf && leaf->sequence + 1 == cursor ? turn.find(leaf->message.key) : nullptr;
-  if (flight == nullptr) return std::nullopt;
+  if (!leaf || leaf->sequence + 1 != cursor) return std::nullopt;
+  News news{leaf->client, cursor, leaf->message.key, leaf->utc_us / 1000, leaf->type, leaf->attempt, {}, {}};
+  if (is_final(leaf->state)) news.ended = leaf->state;
   // How a message ended stands with the message; only what else the leaf tells must be opened.
-  const bool ended = is_final(leaf->state);
-  const audit::Body body = ended && leaf->type != EventType::replied ? audit::Body{} : turn.body_of(*leaf).value_or(audit::Body{});
-  wire::Event event;
-  event.set_sequence(cursor);
-  event.set_id(flight->id.text());
-  event.set_reference(flight->reference);
-  event.set_progress(ended ? wire_of(leaf->state) : wire_of(leaf->type));
-  event.set_reason(ended ? flight->reason : field_of(body, audit::Field::reason));
-  event.set_at_ms(static_cast<std::uint64_t>(leaf->utc_us / 1000));
-  if (leaf->attempt > 0 && leaf->attempt <= flight->attempts.size())
-    event.set_channel(std::string(name_of(flight->plan[flight->attempts[leaf->attempt - 1U].step].channel)));
-  if (leaf->type == EventType::replied) event.set_text(field_of(body, audit::Field::text));
+  const audit::Body body = news.ended && leaf->type != EventType::replied ? audit::Body{} : turn.body_of(*leaf).value_or(audit::Body{});
+  news.reason = field_of(body, audit::Field::reason);
+  std::optional<wire::Event> event = event_about(turn, news);
+  if (event && leaf->type == EventType::replied) event->set_text(field_of(body, audit::Field::text));
   return event;
 }
 
-void Queries::tell(Turn& turn, const std::vector<ClientId>& clients) {
+// What a customer answered is told from the leaf, which is sealed to the customer.
+std::optional<wire::Event> Queries::event_of(Turn& turn, const News& news) {
+  if (news.type != EventType::replied) return event_about(turn, news);
+  const Result<std::vector<Bytes>> leaf = context_.store.leaves(news.cursor - 1, 1);
+  if (!leaf) turn.fail_with(leaf.what());
+  return leaf && !leaf->empty() ? event_of(turn, news.cursor, leaf->front()) : std::nullopt;
+}
+
+std::optional<wire::Event> Queries::event_about(Turn& turn, const News& news) {
+  const Flight* flight = turn.find(news.message);
+  if (flight == nullptr) return std::nullopt;
+  wire::Event event;
+  event.set_sequence(news.cursor);
+  event.set_id(flight->id.text());
+  event.set_reference(flight->reference);
+  event.set_progress(news.ended ? wire_of(*news.ended) : wire_of(news.type));
+  event.set_reason(news.ended ? flight->reason : news.reason);
+  event.set_at_ms(static_cast<std::uint64_t>(news.at_ms));
+  if (news.attempt > 0 && news.attempt <= flight->attempts.size())
+    event.set_channel(std::string(name_of(flight->plan[flight->attempts[news.attempt - 1U].step].channel)));
+  return event;
+}
+
+void Queries::tell(Turn& turn, std::vector<News> news) {
+  std::vector<ClientId> clients;
   const auto has_news = [&](ClientId client) { return std::ranges::find(clients, client) != clients.end(); };
+  for (News& each : news) {
+    if (!has_news(each.client)) clients.push_back(each.client);
+    recent_.add(std::move(each));
+  }
   std::erase_if(polls_, [&](const Poll& poll) {
     if (!has_news(poll.client) && turn.now() < poll.until_ms) return false;
     const auto peer = peers_.find(poll.peer);

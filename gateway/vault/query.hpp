@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gateway/vault/intake.hpp"
+#include "gateway/vault/news.hpp"
 #include "gateway/vault/peers.hpp"
 #include "gateway/vault/progress.hpp"
 #include "gateway/vault/turn.hpp"
@@ -23,9 +24,9 @@ class Queries {
 
   void query(Turn& turn, Peer& peer, const wire::Query& query);
 
-  // After a commit: answers long polls whose client has news or whose time is over, and pushes events
+  // After a commit, with what it made true: answers long polls whose client has news or whose time is over, and pushes events
   // to pull sources that lag behind.
-  void tell(Turn& turn, const std::vector<ClientId>& clients);
+  void tell(Turn& turn, std::vector<News> news);
   // A pull source may be told more: some wait, and it has acknowledged enough of the last ones.
   static bool may_push(const Peer& peer);
   void forget(PeerId peer);                    // its long polls are void
@@ -49,7 +50,11 @@ class Queries {
   // False when the client has nothing new.
   bool fill_events(Turn& turn, ClientId client, std::uint64_t after, std::uint32_t limit, wire::Answer& answer);
   std::vector<wire::Event> events_after(Turn& turn, ClientId client, std::uint64_t after, std::size_t limit);
-  std::optional<wire::Event> event_of(Turn& turn, std::uint64_t sequence, ByteView leaf);
+  // The same from the store, of whatever age.
+  std::vector<wire::Event> stored_events(Turn& turn, ClientId client, std::uint64_t after, std::size_t limit);
+  std::optional<wire::Event> event_of(Turn& turn, std::uint64_t cursor, ByteView leaf);
+  std::optional<wire::Event> event_of(Turn& turn, const News& news);
+  std::optional<wire::Event> event_about(Turn& turn, const News& news);   // without what is sealed
 
   Context& context_;
   Intake& intake_;
@@ -57,6 +62,7 @@ class Queries {
   const Dispatcher& dispatcher_;
   Peers& peers_;
   std::vector<Poll> polls_;
+  RecentNews recent_;
 };
 
 }  // namespace postern::vault

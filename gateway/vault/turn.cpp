@@ -213,10 +213,10 @@ void Turn::note(Flight& flight, const engine::Happened& what, bool ended_here, a
     // One leaf says both what happened and how the message ended by it. What its type says already needs no sealed word.
     if (what.type != EventType::ended && flight.reason != name_of(what.type)) body.emplace_back(audit::Field::text, flight.reason);
   }
-  const std::uint64_t sequence = append(std::move(entry), body, flight);
-  flight.last_leaf = sequence + 1;
+  const std::uint8_t attempt = entry.attempt;
+  flight.last_leaf = append(std::move(entry), body, flight) + 1;
   if (what.type == EventType::in_doubt) ++context_.metrics.in_doubt;
-  if (client_hears(what.type, ended_here)) tell_client(flight.client, sequence);
+  if (client_hears(what.type, ended_here)) tell_client({flight.client, flight.last_leaf, flight.id.key, 0, what.type, attempt, ended_here ? std::optional(flight.state) : std::nullopt, what.reason});
 }
 
 // What the second contact has cost: the price of the last attempt that the customer has.
@@ -239,9 +239,10 @@ std::int64_t Turn::count_twice(const Flight& flight) {
   return cost;
 }
 
-void Turn::tell_client(ClientId client, std::uint64_t sequence) {
-  batch_.events.emplace_back(client, sequence + 1);
-  if (std::ranges::find(told_clients_, client) == told_clients_.end()) told_clients_.push_back(client);
+void Turn::tell_client(News news) {
+  batch_.events.emplace_back(news.client, news.cursor);
+  news.at_ms = context_.log.mark().utc_us / 1000;
+  news_.push_back(std::move(news));
 }
 
 const Content* Turn::content(const Flight& flight) {
@@ -352,7 +353,6 @@ Status Turn::commit() {
   dirty_.clear();
   batch_.clear();
   fresh_names_.clear();
-  told_clients_.clear();
   trim();
   return {};
 }
@@ -378,7 +378,7 @@ void Turn::forget() {
   dirty_.clear();
   with_content_.clear();
   batch_.clear();
-  told_clients_.clear();
+  news_.clear();
   failure_.clear();
 }
 

@@ -16,6 +16,7 @@
 #include "gateway/domain/content.hpp"
 #include "gateway/engine/engine.hpp"
 #include "gateway/vault/context.hpp"
+#include "gateway/vault/news.hpp"
 
 namespace postern::vault {
 
@@ -61,8 +62,8 @@ class Turn {
   // The message says no more what it said, to whom, and by what name its client knew it.
   void erase_traces(Flight& flight);
 
-  // The client of this leaf's message is told of it.
-  void tell_client(ClientId client, std::uint64_t sequence);
+  // The client of the newest leaf's message is told of it.
+  void tell_client(News news);
 
   // A leaf that belongs to no message, or is no decision of the engine.
   std::uint64_t leaf(EventType type, const audit::Body& body, const Flight* flight = nullptr, ClientId client = 0, ConnectorId connector = 0);
@@ -79,7 +80,8 @@ class Turn {
   std::uint64_t leaf_of(std::uint64_t person, EventType type, const audit::Body& body, ClientId client);
 
   store::Batch& batch() { return batch_; }
-  const std::vector<ClientId>& clients_with_events() const { return told_clients_; }
+  // What clients are told of when the turn has committed; taken before.
+  std::vector<News> take_news() { return std::exchange(news_, {}); }
 
   // Writes everything. On failure nothing of the turn is true: the caller abandons it and closes every
   // link, so that connectors say again what was not committed.
@@ -126,7 +128,7 @@ class Turn {
   std::deque<MessageKey> ended_;           // and in the order they ended
   std::vector<MessageKey> dirty_, with_content_;
   store::Batch batch_;
-  std::vector<ClientId> told_clients_;
+  std::vector<News> news_;
   std::vector<std::uint16_t> fresh_names_;
   audit::Log::Mark mark_before_;
   KeySource ids_before_;

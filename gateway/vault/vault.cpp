@@ -384,7 +384,7 @@ std::optional<std::string> Vault::erasure_certificate(std::uint64_t person, std:
 }
 
 Status Vault::finish_turn() {
-  const std::vector<ClientId> told = turn_.clients_with_events();
+  std::vector<News> news = turn_.take_news();
   const Status committed = turn_.commit();
   const Status kept = ring_keeper_.turn_over(committed.has_value());
   if (!kept) log::error("ring.not-written", "{}", kept.what());
@@ -404,7 +404,7 @@ Status Vault::finish_turn() {
   if (unpublished_.size() + log_.fresh().size() > kMaxUnpublished) unpublished_.clear();
   else for (const audit::Entry& entry : log_.fresh()) unpublished_.add(entry);
   log_.committed();
-  queries_.tell(turn_, told);
+  queries_.tell(turn_, std::move(news));
   for (const auto& [id, peer] : peers_) more_ = more_ || queries_.may_push(peer);
   if (turn_.failed()) {
     turn_.forget();
