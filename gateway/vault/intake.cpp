@@ -50,12 +50,6 @@ void add_problem(wire::Verdict& verdict, const std::string& pointer, const std::
   problem.set_detail(detail);
 }
 
-std::uint64_t random_54_bits() {
-  std::uint64_t value = 0;
-  randombytes_buf(&value, sizeof value);
-  return value & ((1ULL << 54) - 1);
-}
-
 std::string hex16(std::uint64_t value) {
   Bytes bytes;
   ByteWriter(bytes).u64(value);
@@ -504,6 +498,17 @@ void Intake::plan(const config::Client& client, const wire::Submit& submit, Draf
   draft.content.recipient = submit.recipient().reference();
   draft.content.template_name = submit.template_();
   draft.content.time_zone = submit.recipient().time_zone();
+}
+
+// Drawn in advance: it is a system call.
+std::uint64_t Intake::random_54_bits() {
+  if (drawn_.empty()) {
+    drawn_.resize(64);
+    randombytes_buf(drawn_.data(), drawn_.size() * sizeof drawn_[0]);
+  }
+  const std::uint64_t value = drawn_.back();
+  drawn_.pop_back();
+  return value & ((1ULL << 54) - 1);
 }
 
 void Intake::accept(Turn& turn, const config::Client& client, const wire::Submit& submit, Draft& draft, wire::Verdict& verdict) {

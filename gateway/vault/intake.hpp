@@ -72,8 +72,11 @@ class Intake {
   // False when the number's prefix is closed: the verdict says so.
   bool prefix_open(Turn& turn, const config::Client& client, const wire::Submit& submit, const Draft& draft, wire::Verdict& verdict);
 
+  std::uint64_t random_54_bits();
+
   Context& context_;
   PrefixGuard prefixes_;
+  std::vector<std::uint64_t> drawn_;   // random, each for one message's id
   std::unordered_map<std::string, Bucket> buckets_;
   std::unordered_map<std::string, store::IdempotencyRow> fresh_keys_;
 };
