@@ -88,7 +88,7 @@ class Abuse {
       return timer_.start(kDrip);
     }
     while (all_.size() < options_.count && all_.size() - standing_ < kAtOnce) open();
-    timer_.start(std::chrono::milliseconds(5));
+    if (standing_ < options_.count) timer_.start(std::chrono::milliseconds(5));   // afterwards it is as silent as its connections
   }
 
   void drip(Connection& c) {
@@ -129,6 +129,7 @@ class Abuse {
       ++ended_;
       if (c.stands) --standing_;
       all_.erase(&c);
+      if (options_.kind == "idle") timer_.start(std::chrono::milliseconds(5));
       return;
     }
     c.stands = true;

@@ -1159,6 +1159,11 @@ def test_floods(build, folder, pki, vault):
         begun = time.monotonic()
         check("a new client's turn is after one of each address", source.curl("alice") == (0, "200"))
         check("... not after all that came before it", time.monotonic() - begun < 5, time.monotonic() - begun)
+        while silent:
+            silent.pop().close()
+        begun = time.monotonic()
+        check("nobody waits for those who have left", [source.curl("alice") for _ in range(3)] == [(0, "200")] * 3)
+        check("... though their turn had come first", time.monotonic() - begun < 5, time.monotonic() - begun)
     finally:
         for sock in silent:
             sock.close()

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -42,6 +43,12 @@ std::string address_text(const sockaddr_storage& address) {
   constexpr std::string_view kMapped = "::ffff:";
   const bool mapped = written.starts_with(kMapped) && written.find('.') != std::string_view::npos;
   return std::string(mapped ? written.substr(kMapped.size()) : written);
+}
+
+// While it waited: whoever gave up costs no handshake.
+bool has_left(int fd) {
+  pollfd facts{fd, POLLRDHUP, 0};
+  return ::poll(&facts, 1, 0) == 1 && (facts.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 }  // namespace
@@ -152,7 +159,17 @@ void Server::Core::turn_away(const Newcomer& newcomer) {
 }
 
 void Server::Core::begin_some() {
-  while (room_.size() > 0 && may_begin_handshake()) begin(*room_.next());
+  while (room_.size() > 0 && may_begin_handshake()) {
+    const Newcomer newcomer = *room_.next();
+    if (!has_left(newcomer.fd)) {
+      begin(newcomer);
+      continue;
+    }
+    ++handshakes_left_;
+    ++counts.handshakes_lost;
+    ::close(newcomer.fd);
+    one_less_of(newcomer.address);
+  }
 }
 
 void Server::Core::begin(const Newcomer& newcomer) {
