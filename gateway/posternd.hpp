@@ -4,6 +4,7 @@
 // States: uninitialised (no keyring) -> locked -> open. Only `open` accepts and sends.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -83,6 +84,9 @@ class Posternd {
   Timer wake_, publish_, retry_, keep_up_, backup_patience_, rehearsal_patience_;
   bool turn_due_ = false, failed_ = false;
   unsigned turns_ = 0;
+  // When upkeep had its last piece, and the time of turns since.
+  std::chrono::steady_clock::time_point kept_up_{};
+  std::chrono::steady_clock::duration in_turns_{};
   bool told_enough_ = true;   // what the audit log says of the disk
   log::LogLimit denials_;
   std::string why_locked_ = "waits for an administrator";

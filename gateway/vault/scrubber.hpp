@@ -2,7 +2,7 @@
 // Purpose: reads everything that the store holds again, in pieces between other work, and holds it against what the store and the
 // audit tree say it must be: pages against their codes, rows against the keyed sum, leaves against the tree. Finds what was altered
 // behind the gateway's back though nobody reads it. Used by: the vault. Threads: one. Ownership: borrows store and log.
-// Time: a piece takes some milliseconds; at the pace that posternd gives it 10 GiB take under ten minutes.
+// Time: a piece takes some milliseconds; at the pace that posternd gives it while it rests 10 GiB take under ten minutes, under full load hours.
 // Errors: the first thing that is not as it was written, in a sentence.
 #pragma once
 
