@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connectors/sources/http/connection.hpp"
 
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/bufferevent_ssl.h>
-#include <event2/event.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
@@ -13,34 +9,18 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <vector>
+#include <utility>
 
 #include "crypto/secret.hpp"
 
 namespace postern::http {
 namespace {
 
-constexpr std::size_t kReadAhead = 64 * 1024;    // decrypted bytes that wait to be read
-constexpr std::size_t kAtOnce = 4096;            // bytes of answers that are written without libevent: less than a TLS record and a piece of its buffer
 constexpr std::size_t kMaxUnsent = 1024 * 1024;  // above it no further request is read
 constexpr std::int64_t kLinger = 2'000;
+constexpr int kReadsPerTurn = 4;                 // of at most a TLS record each, so that others have their turn
 
 std::int64_t ms(std::chrono::milliseconds span) { return span.count(); }
-
-// bufferevent_openssl empties OpenSSL's error queue into its own, newest on top and with codes of its
-// own among them; handshake_failure() reads OpenSSL's. False when there was no error but the peer's
-// going away.
-bool put_errors_back(bufferevent* bev) {
-  std::vector<unsigned long> codes;
-  while (const unsigned long code = bufferevent_get_openssl_error(bev))
-    if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) != SSL_R_UNEXPECTED_EOF_WHILE_READING)
-      codes.push_back(code);
-  for (auto code = codes.rbegin(); code != codes.rend(); ++code) {
-    ERR_new();
-    ERR_set_error(ERR_GET_LIB(*code), ERR_GET_REASON(*code), nullptr);
-  }
-  return !codes.empty();
-}
 
 }  // namespace
 
@@ -48,46 +28,58 @@ Connection::Connection(Server::Core& core, int fd, Peer peer)
     : core_(core),
       fd_(fd),
       peer_(std::move(peer)),
+      read_(core.loop(), fd, Watch::For::read, [this] { on_readable(); }),
+      write_(core.loop(), fd, Watch::For::write, [this] { on_writable(); }),
       parser_(core.limits().parser),
       since_(steady_ms()),
       timer_(core.loop(), [this] { expired(); }) {}
 
 Connection::~Connection() {
-  if (bev_ != nullptr) bufferevent_free(bev_);
-  discard_.reset();
+  read_.stop();
+  write_.stop();
   ::close(fd_);
 }
 
 void Connection::start() {
   ssl_ = make_server_ssl(core_.context());
-  if (ssl_) bev_ = bufferevent_openssl_socket_new(core_.loop().base(), fd_, ssl_.get(), BUFFEREVENT_SSL_ACCEPTING, 0);
-  if (bev_ == nullptr) return close();
+  if (!ssl_ || SSL_set_fd(ssl_.get(), fd_) != 1) return close();
   SSL_set_options(ssl_.get(), SSL_OP_CLEANSE_PLAINTEXT);
-  // Requests and answers carry their own lengths, so a missing close_notify truncates nothing unseen.
-  bufferevent_openssl_set_allow_dirty_shutdown(bev_, 1);
-  bufferevent_setcb(bev_, on_readable, on_written, on_event, this);
-  bufferevent_setwatermark(bev_, EV_READ, 0, kReadAhead);
-  bufferevent_enable(bev_, EV_READ | EV_WRITE);
+  SSL_set_read_ahead(ssl_.get(), 1);  // a record's head and body in one system call
+  read_.start();
   arm();
 }
 
-void Connection::on_readable(bufferevent*, void* self) {
-  const std::shared_ptr<Connection> keep = static_cast<Connection*>(self)->shared_from_this();
-  if (keep->state_ == State::open) keep->process_input();
+void Connection::on_readable() {
+  const std::shared_ptr<Connection> keep = shared_from_this();
+  if (state_ == State::handshake) shake_hands();
+  else if (state_ == State::open && reading_) read_some();
+  else if (state_ == State::lingering) discard();
 }
 
-void Connection::on_written(bufferevent*, void* self) {
-  const std::shared_ptr<Connection> keep = static_cast<Connection*>(self)->shared_from_this();
-  if (keep->state_ == State::flushing && keep->unsent() == 0) return keep->linger();
-  if (keep->state_ == State::open && keep->paused_) keep->process_input();
-  if (keep->core_.draining()) keep->drain();
+void Connection::on_writable() {
+  const std::shared_ptr<Connection> keep = shared_from_this();
+  write_.stop();
+  if (state_ == State::handshake) return shake_hands();
+  if (state_ != State::open && state_ != State::flushing) return;
+  write_rest();
+  if (lost_) return close();
+  if (unsent() > 0) return;
+  if (state_ == State::flushing) return linger();
+  if (paused_) process_input();
+  if (state_ == State::open && reading_) read_some();  // should TLS have had to write before it could read
+  if (core_.draining()) drain();
 }
 
-void Connection::on_event(bufferevent*, short what, void* self) {
-  const std::shared_ptr<Connection> keep = static_cast<Connection*>(self)->shared_from_this();
-  if (what & BEV_EVENT_CONNECTED) return keep->handshake_done();
-  if (keep->state_ == State::handshake) return keep->handshake_failed();
-  keep->close();
+void Connection::shake_hands() {
+  ERR_clear_error();
+  const int done = SSL_do_handshake(ssl_.get());
+  if (done == 1) return handshake_done();
+  switch (SSL_get_error(ssl_.get(), done)) {
+    case SSL_ERROR_WANT_READ: return;
+    case SSL_ERROR_WANT_WRITE: return write_.start();
+    case SSL_ERROR_SSL: return handshake_failed(ERR_GET_REASON(ERR_peek_last_error()) != SSL_R_UNEXPECTED_EOF_WHILE_READING);
+    default: return handshake_failed(false);
+  }
 }
 
 void Connection::handshake_done() {
@@ -107,10 +99,12 @@ void Connection::handshake_done() {
   since_ = steady_ms();
   if (core_.draining()) return linger();
   arm();
+  reading_ = true;
+  if (SSL_has_pending(ssl_.get()) == 1) read_some();  // a request has come with the end of the handshake
 }
 
-void Connection::handshake_failed() {
-  if (put_errors_back(bev_)) {
+void Connection::handshake_failed(bool by_us_or_peer) {
+  if (by_us_or_peer) {
     const HandshakeFailure failure = handshake_failure(ssl_.get());
     if (core_.handlers().tls_refused) core_.handlers().tls_refused(failure, peer_.address);
   } else {
@@ -119,36 +113,70 @@ void Connection::handshake_failed() {
   close();
 }
 
+void Connection::read_some() {
+  for (int i = 0; i < kReadsPerTurn; ++i) {
+    const std::span<char> scratch = core_.read_scratch();
+    ERR_clear_error();
+    const int got = SSL_read(ssl_.get(), scratch.data(), static_cast<int>(scratch.size()));
+    if (got <= 0) {
+      const int why = SSL_get_error(ssl_.get(), got);
+      if (why == SSL_ERROR_WANT_WRITE) write_.start();
+      // Requests and answers carry their own lengths, so a missing close_notify truncates nothing unseen.
+      else if (why != SSL_ERROR_WANT_READ) close();
+      return;
+    }
+    input_ = scratch.first(static_cast<std::size_t>(got));
+    process_input();
+    if (!input_.empty()) {
+      if (state_ == State::open) unread_.assign(input_.data(), input_.size());
+      wipe(input_.data(), input_.size());
+      input_ = unread_;
+    }
+    if (state_ != State::open || !reading_ || SSL_has_pending(ssl_.get()) == 0) return;
+  }
+  read_soon();
+}
+
+// What TLS holds, the socket does not tell of.
+void Connection::read_soon() {
+  core_.loop().defer([self = weak_from_this()] {
+    if (const std::shared_ptr<Connection> keep = self.lock()) keep->on_readable();
+  });
+}
+
+// The socket is asked for input when some is wanted.
+void Connection::watch_input() {
+  const bool wanted = state_ == State::open && !paused_ && !stop_reading_;
+  if (std::exchange(reading_, wanted) == wanted) return;
+  if (!wanted) return read_.stop();
+  read_.start();
+  if (SSL_has_pending(ssl_.get()) == 1) read_soon();
+}
+
 void Connection::process_input() {
   if (processing_) return;
   processing_ = true;
   while (state_ == State::open && next_step()) {}
   processing_ = false;
-  if (state_ == State::open) arm();
+  if (input_.empty() && !unread_.empty()) std::string().swap(unread_);
+  if (state_ != State::open) return;
+  watch_input();
+  arm();
 }
 
 bool Connection::next_step() {
   if (stop_reading_) return false;
   if (parser_.fresh()) {
     // Backpressure stands between requests only, so that it never eats a request's deadline.
-    const bool full = slots_.size() >= core_.limits().pipelined || unsent() >= kMaxUnsent;
-    if (full != paused_) {
-      paused_ = full;
-      if (full)
-        bufferevent_disable(bev_, EV_READ);
-      else
-        bufferevent_enable(bev_, EV_READ);
-    }
-    if (full) return false;
+    paused_ = slots_.size() >= core_.limits().pipelined || unsent() >= kMaxUnsent;
+    if (paused_) return false;
   }
-  evbuffer* input = bufferevent_get_input(bev_);
-  evbuffer_iovec piece{};
-  if (evbuffer_peek(input, -1, nullptr, &piece, 1) < 1 || piece.iov_len == 0) return false;
+  if (input_.empty()) return false;
   if (parser_.fresh()) request_since_ = steady_ms();
-  const std::size_t used = parser_.feed({static_cast<const char*>(piece.iov_base), piece.iov_len});
-  // Decrypted bodies hold texts and numbers of customers; libevent would leave them where they are.
-  wipe(piece.iov_base, used);
-  evbuffer_drain(input, used);
+  const std::size_t used = parser_.feed({input_.data(), input_.size()});
+  // Decrypted bodies hold texts and numbers of customers.
+  wipe(input_.data(), used);
+  input_ = input_.subspan(used);
 
   if (parser_.state() == RequestParser::State::admit) admit_request();
   if (state_ == State::open && parser_.state() == RequestParser::State::complete) serve_request();
@@ -191,7 +219,7 @@ void Connection::admit_request() {
   }
   parser_.admit(admission.body_limit);
   if (parser_.state() == RequestParser::State::body && parser_.expects_continue() &&
-      evbuffer_get_length(bufferevent_get_input(bev_)) == 0) {
+      input_.empty()) {
     continue_due_ = true;
     flush_answers();
   }
@@ -241,12 +269,14 @@ void Connection::flush_answers() {
     write_response(bytes, slot.response, core_.date(), {.close = last, .head_only = slot.head_only});
     write(bytes);
     wipe_text(bytes);  // it may hold a customer's answer
+    if (lost_) return close();
     since_ = steady_ms();
     if (!last) continue;
     slots_.clear();
     release_body();
     state_ = State::flushing;
-    bufferevent_disable(bev_, EV_READ);
+    reading_ = false;
+    read_.stop();
     arm();
   }
   if (state_ == State::flushing && unsent() == 0) return linger();
@@ -256,22 +286,42 @@ void Connection::flush_answers() {
   }
 }
 
-// What fits into one record goes at once: libevent would wait for the socket to be writable, which it is, and ask the kernel to tell.
-// What the socket does not take is kept by the TLS state as it is, and libevent offers the same bytes again, as that wants it.
-void Connection::write(const std::string& bytes) {
+// What the socket does not take waits; TLS is offered the same bytes again, as it wants it.
+void Connection::write(std::string_view bytes) {
   if (unsent() == 0) {
-    if (bytes.size() <= kAtOnce && SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size())) == static_cast<int>(bytes.size())) return;
-    ERR_clear_error();  // libevent will meet it
+    bytes.remove_prefix(put(bytes));
+    if (bytes.empty() || lost_) return;
     write_since_ = steady_ms();
+    write_.start();
   }
-  bufferevent_write(bev_, bytes.data(), bytes.size());
+  unsent_.append(bytes);
+}
+
+void Connection::write_rest() {
+  const std::size_t sent = put(std::string_view(unsent_).substr(unsent_at_));
+  wipe(unsent_.data() + unsent_at_, sent);
+  unsent_at_ += sent;
+  if (unsent() > 0) return write_.start();
+  std::string().swap(unsent_);
+  unsent_at_ = 0;
+}
+
+std::size_t Connection::put(std::string_view bytes) {
+  std::size_t sent = 0;
+  while (sent < bytes.size()) {
+    ERR_clear_error();
+    const int took = SSL_write(ssl_.get(), bytes.data() + sent, static_cast<int>(std::min(bytes.size() - sent, kMaxUnsent)));
+    if (took > 0) {
+      sent += static_cast<std::size_t>(took);
+      continue;
+    }
+    lost_ = SSL_get_error(ssl_.get(), took) != SSL_ERROR_WANT_WRITE;
+    break;
+  }
+  return sent;
 }
 
 void Connection::release_body() { core_.release_body(std::exchange(reserved_, 0)); }
-
-std::size_t Connection::unsent() const {
-  return bev_ == nullptr ? 0 : evbuffer_get_length(bufferevent_get_output(bev_));
-}
 
 void Connection::drain() {
   if (state_ == State::handshake) return close();
@@ -293,18 +343,15 @@ void Connection::linger() {
   slots_.clear();
   release_body();
   since_ = steady_ms();
-  bufferevent_free(bev_);
-  bev_ = nullptr;
+  write_.stop();
   SSL_shutdown(ssl_.get());
   ERR_clear_error();
   ::shutdown(fd_, SHUT_WR);
-  discard_ = std::make_unique<Watch>(core_.loop(), fd_, Watch::For::read, [this] { discard(); });
-  discard_->start();
+  read_.start();
   arm();
 }
 
 void Connection::discard() {
-  const std::shared_ptr<Connection> keep = shared_from_this();
   std::array<char, 16 * 1024> nothing;
   const ssize_t got = ::recv(fd_, nothing.data(), nothing.size(), 0);
   if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) close();
@@ -318,8 +365,8 @@ void Connection::close() {
   release_body();
   slots_.clear();
   timer_.stop();
-  discard_.reset();
-  if (bev_ != nullptr) bufferevent_free(std::exchange(bev_, nullptr));
+  read_.stop();
+  write_.stop();
   core_.forget(*this);
 }
 

@@ -6,9 +6,11 @@
 
 #include <sys/stat.h>
 
+#include <array>
 #include <deque>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -39,6 +41,7 @@ class Server::Core {
   bool draining() const { return draining_; }
   const std::string& date();
   std::string& scratch() { return scratch_; }
+  std::span<char> read_scratch() { return read_scratch_; }
   bool reserve_body(std::uint64_t bytes);
   void release_body(std::uint64_t bytes) { body_bytes_ -= bytes; }
   void handshake_ended() { --handshaking_; }
@@ -98,6 +101,7 @@ class Server::Core {
   std::unordered_map<std::string, std::string> rechecked_;
 
   std::string date_, scratch_;
+  std::array<char, 16 * 1024> read_scratch_{};   // what a TLS record holds; wiped as it is parsed
   std::int64_t date_second_ = 0;
   log::LogLimit cap_log_, accept_log_;
   bool draining_ = false;
