@@ -218,8 +218,7 @@ void Connection::admit_request() {
     reserved_ = expected;
   }
   parser_.admit(admission.body_limit);
-  if (parser_.state() == RequestParser::State::body && parser_.expects_continue() &&
-      input_.empty()) {
+  if (parser_.state() == RequestParser::State::body && parser_.expects_continue() && input_.empty()) {
     continue_due_ = true;
     flush_answers();
   }
