@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Purpose: what clients are told of leaves, and the last of it kept in memory: a client that is not far behind is told without asking the
 // store. Holds nothing that is sealed to a person; who tells reads that where it stands.
-// Used by: the turn (makes news), the queries (tell them). Threads: one. Limits: kKept news of each client.
+// Used by: the turn (makes news), the queries (tell them). Threads: one. Limits: kKept news of all clients; the
+// oldest go first, so that a client under load may be some seconds behind.
 #pragma once
 
 #include <algorithm>
@@ -30,16 +31,19 @@ struct News {
 
 class RecentNews {
  public:
-  static constexpr std::size_t kKept = 4096;
+  static constexpr std::size_t kKept = 65'536;
 
   // What a commit made true, in the order of its leaves.
   void add(News news) {
     const auto [of, first] = clients_.try_emplace(news.client);
     if (first) of->second.complete_after = news.cursor - 1;
+    order_.push_back(news.client);
     of->second.news.push_back(std::move(news));
-    if (of->second.news.size() <= kKept) return;
-    of->second.complete_after = of->second.news.front().cursor;
-    of->second.news.pop_front();
+    if (order_.size() <= kKept) return;
+    OfClient& oldest = clients_.at(order_.front());
+    order_.pop_front();
+    oldest.complete_after = oldest.news.front().cursor;
+    oldest.news.pop_front();
   }
 
   // All that the client is told of behind a cursor; nothing when the store knows more.
@@ -56,6 +60,7 @@ class RecentNews {
     std::deque<News> news;
   };
   std::unordered_map<ClientId, OfClient> clients_;
+  std::deque<ClientId> order_;          // whose news came, the oldest first
 };
 
 }  // namespace postern::vault

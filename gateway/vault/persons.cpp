@@ -22,10 +22,20 @@ std::vector<std::uint64_t> persons_of(const Keys& keys, const std::string& refer
   return numbers;
 }
 
+// Within a turn too the oldest go: locked memory is bounded, and a turn may speak to any number of persons.
 const FieldKey* Persons::keep(FieldKey key) {
   const std::uint64_t person = key.holder();
+  const FieldKey* kept = &cache_.insert_or_assign(person, std::move(key)).first->second;
   age_.push_back(person);
-  return &cache_.insert_or_assign(person, std::move(key)).first->second;
+  trim();
+  return kept;
+}
+
+void Persons::trim() {
+  while (age_.size() > kCache) {
+    cache_.erase(age_.front());
+    age_.pop_front();
+  }
 }
 
 const FieldKey* Persons::find(std::uint64_t person) {
@@ -56,11 +66,14 @@ const FieldKey* Persons::find_or_make(std::uint64_t person, store::Batch& batch)
   FieldKey key = FieldKey::create(keys_, person);
   batch.persons.push_back({person, ring_.wrap(keys_, key)});
   some_have_rows_ = true;
-  return keep(std::move(key));
+  made_.push_back(person);
+  return &cache_.insert_or_assign(person, std::move(key)).first->second;
 }
 
 void Persons::erase(std::uint64_t person, store::Batch& batch) {
   cache_.erase(person);
+  std::erase(age_, person);
+  std::erase(made_, person);
   batch.erased_persons.push_back(person);
   Branch* from = holding(person);
   if (from == nullptr) return;   // no key is derived for this person
@@ -110,14 +123,14 @@ void Persons::turn_over(bool committed) {
   if (!committed) {
     cache_.clear();
     age_.clear();
+    made_.clear();
     branches_.clear();
     some_have_rows_.reset();
   }
   failure_.clear();
-  while (age_.size() > kCache) {
-    cache_.erase(age_.front());
-    age_.pop_front();
-  }
+  age_.insert(age_.end(), made_.begin(), made_.end());
+  made_.clear();
+  trim();
   if (branches_.size() > kBranches) branches_.clear();
 }
 

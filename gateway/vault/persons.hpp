@@ -3,7 +3,7 @@
 // the store, wrapped by the ring; what the gateway keeps of the person is sealed under it, so that destroying it erases the person from store,
 // audit log and every old copy. One who was erased and is written to again has a key of their own, random, in a row of its own; so has one
 // whom a version before the tree knew. Used by: gateway/vault.
-// Threads: one. Ownership: owns bounded caches of keys and branches; pointers hold until turn_over().
+// Threads: one. Ownership: owns bounded caches of keys and branches; a pointer holds until another person is asked for.
 // Errors: a store that cannot be read is told by failure().
 #pragma once
 
@@ -44,6 +44,7 @@ class Persons {
  private:
   static constexpr std::size_t kCache = 4096, kBranches = 64;   // 32 and 512 bytes of locked memory each
   const FieldKey* keep(FieldKey key);
+  void trim();
   Branch* branch(Branch::Id id);           // null where there is none, or it cannot be read
   Branch* holding(std::uint64_t person);   // the branch that the person's key is derived from; null where none is
   bool some_have_rows();
@@ -53,7 +54,8 @@ class Persons {
   const Keys& keys_;
   const Ring& ring_;
   std::unordered_map<std::uint64_t, FieldKey> cache_;
-  std::deque<std::uint64_t> age_;
+  std::deque<std::uint64_t> age_;          // of keys that can be had again
+  std::vector<std::uint64_t> made_;        // in this turn: nothing else has them yet
   std::map<Branch::Id, Branch> branches_;
   std::optional<bool> some_have_rows_;     // once it is known
   std::string failure_;

@@ -100,7 +100,7 @@ class Turn {
     std::unique_ptr<Content> content;
   };
   // Messages on their way, and among them those that have ended, of which little more comes.
-  static constexpr std::size_t kCache = 65'536, kEnded = 1024;
+  static constexpr std::size_t kCache = 65'536, kEnded = 8192;
 
   std::uint16_t number_of(const std::string& name);
   void drop_content(const Flight& flight) { batch_.dropped_contents.push_back(flight.id.key); }

@@ -48,6 +48,21 @@ TEST(RecentNews, TheOldestGoAndTheStoreIsAskedForThem) {
   EXPECT_EQ(rest->front(), 3U);
 }
 
+TEST(RecentNews, TheOldestOfAllClientsGoFirst) {
+  RecentNews recent;
+  recent.add(news(1, 1));
+  recent.add(news(1, 2));
+  for (std::uint64_t cursor = 3; cursor <= RecentNews::kKept + 1; ++cursor) recent.add(news(2, cursor));
+  EXPECT_FALSE(recent.after(1, 0));
+  EXPECT_EQ(cursors_after(recent, 1, 1), Cursors{2});
+  recent.add(news(2, RecentNews::kKept + 2));
+  EXPECT_FALSE(recent.after(1, 1));
+  EXPECT_EQ(cursors_after(recent, 1, 2), Cursors{});
+  EXPECT_EQ(cursors_after(recent, 2, 2)->size(), RecentNews::kKept);
+  recent.add(news(1, RecentNews::kKept + 3));
+  EXPECT_EQ(cursors_after(recent, 1, 2), Cursors{RecentNews::kKept + 3});
+}
+
 // From memory or from the store, a client is told the same, also of an answer, which stands sealed in its leaf.
 TEST(RecentNews, AreToldAsTheStoreTellsThem) {
   House house;

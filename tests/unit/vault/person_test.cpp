@@ -227,6 +227,25 @@ TEST_F(Person, AnErasureThatIsNotCommittedTookNothing) {
   EXPECT_TRUE(readable(anna));
 }
 
+// More than there is locked memory for. Whoever has a key that nothing but the turn knows yet keeps it.
+TEST_F(Person, OneTurnMaySpeakToAnyNumber) {
+  stored(kAnna);
+  erase(kAnna);
+  const std::uint64_t anna = person(kAnna);
+  in_turn([&](Turn& turn) {
+    Persons& persons = house.vault().context().persons;
+    const auto code = [&](std::uint64_t number) {
+      const FieldKey* key = persons.find_or_make(number, turn.batch());
+      return key == nullptr ? Bytes{} : Bytes(key->key().bytes().begin(), key->key().bytes().end());
+    };
+    const Bytes hers = code(anna), first = code(1);
+    for (std::uint64_t number = 1; number <= 40'000; ++number) ASSERT_FALSE(code(number).empty()) << number;
+    EXPECT_EQ(code(anna), hers);
+    EXPECT_EQ(code(1), first);
+    EXPECT_NE(hers, first);
+  });
+}
+
 TEST_F(Person, TheRingIsRenewedEveryDayAndLosesNobody) {
   std::vector<std::string> ids;
   for (int i = 0; i < 20; ++i) ids.push_back(stored("3806700000" + std::to_string(10 + i)));
